@@ -1,0 +1,223 @@
+"""Stored states of trading and their labels, each with the tone the console gives it."""
+
+from __future__ import annotations
+
+from django.db.models import TextChoices
+
+
+class Autonomy(TextChoices):
+    """What happens to a valid signal."""
+
+    OBSERVE = "observe", "Record only"
+    APPROVE = "approve", "Ask a person"
+    AUTO = "auto", "Trade by rule"
+
+
+class BotState(TextChoices):
+    RUNNING = "running", "Running"
+    PAUSED = "paused", "Paused"
+    ARCHIVED = "archived", "Archived"
+
+
+class TradingStateName(TextChoices):
+    """Strictest last: the stricter of account and global wins."""
+
+    ACTIVE = "active", "Active"
+    REDUCING = "reducing", "Reducing: no entries"
+    HALTED = "halted", "Halted: entries cancelled"
+
+
+class CycleState(TextChoices):
+    DUE = "due", "Due"
+    RUNNING = "running", "Running"
+    COMPLETED = "completed", "Completed"
+    SKIPPED = "skipped", "Skipped"
+    FAILED = "failed", "Failed"
+
+
+class StepStatus(TextChoices):
+    DONE = "done", "Done"
+    SKIPPED = "skipped", "Skipped"
+    FAILED = "failed", "Failed"
+
+
+class SignalState(TextChoices):
+    """``APPROVED`` waits for the trader; ``EXECUTING`` has an order; the rest is final."""
+
+    REJECTED = "rejected", "Rejected"
+    OBSERVED = "observed", "Observed"
+    WAITING = "waiting", "Waiting for approval"
+    APPROVED = "approved", "Approved"
+    CLAIMED = "claimed", "Claimed by the trader"
+    EXECUTING = "executing", "Executing"
+    REFUSED = "refused", "Refused"
+    EXPIRED = "expired", "Expired"
+    DROPPED = "dropped", "Dropped"
+
+
+class ApprovalDecision(TextChoices):
+    WAITING = "waiting", "Waiting"
+    APPROVED = "approved", "Approved"
+    REFUSED = "refused", "Refused"
+    EXPIRED = "expired", "Expired"
+
+
+class OrderRole(TextChoices):
+    ENTRY = "e", "Entry"
+    EXIT = "x", "Exit"
+    PROTECTION = "p", "Protection"
+
+
+class OrderState(TextChoices):
+    CREATED = "created", "Created"
+    SUBMITTED = "submitted", "Submitted"
+    ACKNOWLEDGED = "acknowledged", "Acknowledged"
+    PARTIALLY_FILLED = "partially_filled", "Partially filled"
+    FILLED = "filled", "Filled"
+    CANCELLED = "cancelled", "Cancelled"
+    REJECTED = "rejected", "Rejected"
+    UNKNOWN = "unknown", "Unknown"
+    NOT_PLACED = "not_placed", "Not placed"
+
+
+class TradeState(TextChoices):
+    PENDING = "pending", "Entry working"
+    OPEN = "open", "Open"
+    CLOSED = "closed", "Closed"
+    CANCELLED = "cancelled", "Never opened"
+
+
+class ExitReason(TextChoices):
+    """Why a trade closed. The spine produces all but those its later issues build."""
+
+    TAKE_PROFIT = "take_profit", "Take profit"
+    STOP_LOSS = "stop_loss", "Stop-loss"
+    TIGHTENED_STOP = "tightened_stop", "Tightened stop"
+    BREAKEVEN = "breakeven", "Break-even stop"
+    MANUAL = "manual", "Closed by hand"
+    KILL_SWITCH = "kill_switch", "Kill switch"
+    UNPROTECTED = "unprotected", "Could not be protected"
+    RISK_TRIM = "risk_trim", "Trimmed to planned risk"
+    LATE_FILL = "late_fill", "Filled too late"
+    MAX_HOLDING = "max_holding", "Held too long"
+    LIQUIDATION = "liquidation", "Liquidated"
+    ADL = "adl", "Auto-deleveraged"
+    EXTERNAL = "external", "Closed elsewhere"
+    END_OF_DATA = "end_of_data", "End of data"
+
+
+class CancelReason(TextChoices):
+    """Why an entry was taken back before it filled."""
+
+    EXPIRED = "expired", "Expired"
+    TARGET_REACHED = "target_reached", "Moved without us"
+    OPPOSITE = "opposite", "Reading turned"
+    REJECTED = "rejected", "Refused by the exchange"
+    NOT_PLACED = "not_placed", "Never reached the exchange"
+    NOT_FILLED = "not_filled", "Nothing filled at the price"
+    KILL_SWITCH = "kill_switch", "Trading halted"
+    MANUAL = "manual", "Cancelled by hand"
+
+
+class CommandKind(TextChoices):
+    CLOSE = "close", "Close trade"
+    REDUCE = "reduce", "Reduce trade"
+    MOVE_STOP = "move_stop", "Move stop"
+    CANCEL = "cancel", "Cancel entry"
+    FLATTEN = "flatten", "Flatten account"
+    RESYNC = "resync", "Read back protection"
+    RECONCILE = "reconcile", "Compare with the exchange"
+
+
+class CommandState(TextChoices):
+    REQUESTED = "requested", "Requested"
+    CLAIMED = "claimed", "Claimed"
+    SENT = "sent", "Sent"
+    DONE = "done", "Done"
+    REFUSED = "refused", "Refused"
+    FAILED = "failed", "Failed"
+
+
+class CashflowKind(TextChoices):
+    FUNDING = "funding", "Funding"
+    TRANSFER = "transfer", "Transfer"
+
+
+class EventLevel(TextChoices):
+    INFO = "info", "Information"
+    NOTICE = "notice", "Notice"
+    WARNING = "warning", "Warning"
+    CRITICAL = "critical", "Critical"
+
+
+class RiskProfile(TextChoices):
+    CONSERVATIVE = "conservative", "Conservative"
+    CLASSIC = "classic", "Classic"
+
+
+def autonomies() -> list[tuple[str, str]]:
+    return list(Autonomy.choices)
+
+
+def bot_states() -> list[tuple[str, str]]:
+    return list(BotState.choices)
+
+
+def trading_states() -> list[tuple[str, str]]:
+    return list(TradingStateName.choices)
+
+
+def cycle_states() -> list[tuple[str, str]]:
+    return list(CycleState.choices)
+
+
+def step_statuses() -> list[tuple[str, str]]:
+    return list(StepStatus.choices)
+
+
+def signal_states() -> list[tuple[str, str]]:
+    return list(SignalState.choices)
+
+
+def approval_decisions() -> list[tuple[str, str]]:
+    return list(ApprovalDecision.choices)
+
+
+def order_roles() -> list[tuple[str, str]]:
+    return list(OrderRole.choices)
+
+
+def order_states() -> list[tuple[str, str]]:
+    return list(OrderState.choices)
+
+
+def trade_states() -> list[tuple[str, str]]:
+    return list(TradeState.choices)
+
+
+def exit_reasons() -> list[tuple[str, str]]:
+    return list(ExitReason.choices)
+
+
+def cancel_reasons() -> list[tuple[str, str]]:
+    return list(CancelReason.choices)
+
+
+def command_kinds() -> list[tuple[str, str]]:
+    return list(CommandKind.choices)
+
+
+def command_states() -> list[tuple[str, str]]:
+    return list(CommandState.choices)
+
+
+def cashflow_kinds() -> list[tuple[str, str]]:
+    return list(CashflowKind.choices)
+
+
+def event_levels() -> list[tuple[str, str]]:
+    return list(EventLevel.choices)
+
+
+def risk_profiles() -> list[tuple[str, str]]:
+    return list(RiskProfile.choices)

@@ -1,0 +1,134 @@
+"""Who trades, within which limits, and whether trading is allowed at all."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.db import models
+
+from analysis.models import AnalystProfile, PromptVersion
+from exchange.domain import TIMEFRAMES
+from exchange.fields import AmountField
+from exchange.models import ExchangeAccount
+from trading.choices import (
+    Autonomy,
+    BotState,
+    TradingStateName,
+    autonomies,
+    bot_states,
+    risk_profiles,
+    trading_states,
+)
+
+
+def timeframes() -> list[tuple[str, str]]:
+    return [(name, name) for name in TIMEFRAMES]
+
+
+class Bot(models.Model):
+    """One strategy on one account: symbols, timeframe, analyst and how far it may go alone."""
+
+    account = models.ForeignKey(ExchangeAccount, on_delete=models.PROTECT, related_name="bots")
+    name = models.CharField(max_length=60, unique=True)
+    timeframe = models.CharField(max_length=4, choices=timeframes, default="1h")
+    symbols = models.JSONField(default=list, help_text='For example ["BTCUSDT", "ETHUSDT"].')
+    analyst_profile = models.ForeignKey(AnalystProfile, on_delete=models.PROTECT)
+    prompt_version = models.ForeignKey(
+        PromptVersion, on_delete=models.PROTECT, null=True, blank=True
+    )
+    autonomy = models.CharField(max_length=8, choices=autonomies, default=Autonomy.APPROVE)
+    capital_share = AmountField(default=1, help_text="Share of the wallet, 0 to 1.")
+    exit_settings = models.JSONField(
+        default=dict, blank=True, help_text="Frozen into each trade at its entry."
+    )
+    state = models.CharField(max_length=8, choices=bot_states, default=BotState.PAUSED)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ("name",)
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(capital_share__gt=0, capital_share__lte=1),
+                name="bot_capital_share",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def clean(self) -> None:
+        symbols = self.symbols
+        if not isinstance(symbols, list) or not all(isinstance(s, str) for s in symbols):
+            raise ValidationError({"symbols": 'Write a list of symbols, for example ["BTCUSDT"].'})
+        if not symbols:
+            raise ValidationError({"symbols": "A bot needs at least one symbol."})
+        if len(set(symbols)) != len(symbols):
+            raise ValidationError({"symbols": "A symbol stands in the list twice."})
+
+
+class RiskLimits(models.Model):
+    """Limits of an account. Every change is a new version; shares and fractions are 0 to 1."""
+
+    account = models.ForeignKey(
+        ExchangeAccount, on_delete=models.PROTECT, related_name="risk_limits"
+    )
+    version = models.PositiveIntegerField()
+    profile = models.CharField(max_length=12, choices=risk_profiles)
+    min_confidence = AmountField()
+    min_rr_net = AmountField()
+    risk_per_trade = AmountField(help_text="Of the sizing base, lost at the stop.")
+    max_slots = models.PositiveSmallIntegerField()
+    max_same_direction = models.PositiveSmallIntegerField()
+    max_entries_per_day = models.PositiveSmallIntegerField()
+    max_open_risk = AmountField(help_text="Of equity.")
+    max_same_direction_risk = AmountField(help_text="Of equity.")
+    max_daily_loss = AmountField(help_text="Of equity at 00:00 UTC.")
+    max_position_notional = AmountField(help_text="Multiple of equity.")
+    max_gross_exposure = AmountField(help_text="Multiple of equity.")
+    max_leverage = AmountField()
+    note = models.CharField(max_length=200, blank=True)
+    actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ("account", "-version")
+        verbose_name_plural = "risk limits"
+        constraints = [
+            models.UniqueConstraint(fields=("account", "version"), name="risk_limits_version")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.account}: limits v{self.version} ({self.profile})"
+
+
+class TradingState(models.Model):
+    """Whether entries are allowed. Account null is the state of the whole installation."""
+
+    account = models.OneToOneField(
+        ExchangeAccount,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="trading_state",
+    )
+    state = models.CharField(max_length=8, choices=trading_states, default=TradingStateName.ACTIVE)
+    reason = models.CharField(max_length=200, blank=True)
+    actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True
+    )
+    changed_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        constraints = [
+            # A null is distinct from a null in a unique column, so the global row is pinned here.
+            models.UniqueConstraint(
+                models.expressions.Value(1),
+                condition=models.Q(account=None),
+                name="one_global_trading_state",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.account or 'everything'}: {self.state}"
