@@ -1,4 +1,4 @@
-"""Private data folder, PostgreSQL and Redis for the tests, ready before Django reads its settings."""
+"""Private data folder for the tests, made before Django reads its settings."""
 
 from __future__ import annotations
 
