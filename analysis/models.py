@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.conf import settings
 from django.db import models
 
-from analysis.choices import analyst_kinds
+from analysis.choices import AnalystKind
 from exchange.fields import AmountField
 
 
@@ -46,7 +46,7 @@ class AnalystProfile(models.Model):
     """An analyst with its settings. A change makes a new version, so old analyses keep theirs."""
 
     name = models.CharField(max_length=60, unique=True)
-    kind = models.CharField(max_length=12, choices=analyst_kinds)
+    kind = models.CharField(max_length=12, choices=AnalystKind.choices)
     version = models.PositiveIntegerField(default=1)
     is_active = models.BooleanField(default=True)
     created_at = models.DateTimeField(auto_now_add=True)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from django.db.models import TextChoices
+from exchange.labels import Labelled
 
 
-class Mode(TextChoices):
+class Mode(Labelled):
     """What an account trades on. Only LIVE is real money."""
 
     SIM = "SIM", "Simulated market"
@@ -17,8 +17,3 @@ class Mode(TextChoices):
 
 
 PAPER_LEDGER_MODES = frozenset({Mode.SIM, Mode.REPLAY, Mode.PAPER})
-
-
-def modes() -> list[tuple[str, str]]:
-    """Choices as a callable, so that a label never causes a migration."""
-    return list(Mode.choices)

@@ -14,15 +14,13 @@ if TYPE_CHECKING:
 PLACES = Decimal("0.00000001")
 SQLITE_DIGITS = 15
 
-_Base = models.DecimalField[Any, Any] if TYPE_CHECKING else models.DecimalField
-
 
 def quantise(amount: Decimal) -> Decimal:
     """Round an amount to the 8 places that ledgers and tables keep (half even)."""
     return amount.quantize(PLACES)
 
 
-class AmountField(_Base):
+class AmountField(models.DecimalField):
     """A Decimal with 8 places.
 
     SQLite keeps decimals as floats, which hold 15 significant digits: more are refused there

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.db import models
 
-from exchange.choices import PAPER_LEDGER_MODES, Mode, modes
+from exchange.choices import PAPER_LEDGER_MODES, Mode
 from exchange.fields import AmountField
 
 
@@ -12,7 +12,7 @@ class ExchangeAccount(models.Model):
     """One account on one venue. Its mode never changes once it has traded."""
 
     name = models.CharField(max_length=60, unique=True)
-    mode = models.CharField(max_length=8, choices=modes)
+    mode = models.CharField(max_length=8, choices=Mode.choices)
     start_equity = AmountField(help_text="Paper start balance in USDT.", default=1000)
     is_active = models.BooleanField(default=True)
     created_at = models.DateTimeField(auto_now_add=True)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from django.db.models import TextChoices
+from exchange.labels import Labelled
 
 
-class Autonomy(TextChoices):
+class Autonomy(Labelled):
     """What happens to a valid signal."""
 
     OBSERVE = "observe", "Record only"
@@ -13,13 +13,13 @@ class Autonomy(TextChoices):
     AUTO = "auto", "Trade by rule"
 
 
-class BotState(TextChoices):
+class BotState(Labelled):
     RUNNING = "running", "Running"
     PAUSED = "paused", "Paused"
     ARCHIVED = "archived", "Archived"
 
 
-class TradingStateName(TextChoices):
+class TradingStateName(Labelled):
     """Strictest last: the stricter of account and global wins."""
 
     ACTIVE = "active", "Active"
@@ -27,7 +27,7 @@ class TradingStateName(TextChoices):
     HALTED = "halted", "Halted: entries cancelled"
 
 
-class CycleState(TextChoices):
+class CycleState(Labelled):
     DUE = "due", "Due"
     RUNNING = "running", "Running"
     COMPLETED = "completed", "Completed"
@@ -35,13 +35,13 @@ class CycleState(TextChoices):
     FAILED = "failed", "Failed"
 
 
-class StepStatus(TextChoices):
+class StepStatus(Labelled):
     DONE = "done", "Done"
     SKIPPED = "skipped", "Skipped"
     FAILED = "failed", "Failed"
 
 
-class SignalState(TextChoices):
+class SignalState(Labelled):
     """``APPROVED`` waits for the trader; ``EXECUTING`` has an order; the rest is final."""
 
     REJECTED = "rejected", "Rejected"
@@ -55,20 +55,20 @@ class SignalState(TextChoices):
     DROPPED = "dropped", "Dropped"
 
 
-class ApprovalDecision(TextChoices):
+class ApprovalDecision(Labelled):
     WAITING = "waiting", "Waiting"
     APPROVED = "approved", "Approved"
     REFUSED = "refused", "Refused"
     EXPIRED = "expired", "Expired"
 
 
-class OrderRole(TextChoices):
+class OrderRole(Labelled):
     ENTRY = "e", "Entry"
     EXIT = "x", "Exit"
     PROTECTION = "p", "Protection"
 
 
-class OrderState(TextChoices):
+class OrderState(Labelled):
     CREATED = "created", "Created"
     SUBMITTED = "submitted", "Submitted"
     ACKNOWLEDGED = "acknowledged", "Acknowledged"
@@ -80,14 +80,14 @@ class OrderState(TextChoices):
     NOT_PLACED = "not_placed", "Not placed"
 
 
-class TradeState(TextChoices):
+class TradeState(Labelled):
     PENDING = "pending", "Entry working"
     OPEN = "open", "Open"
     CLOSED = "closed", "Closed"
     CANCELLED = "cancelled", "Never opened"
 
 
-class ExitReason(TextChoices):
+class ExitReason(Labelled):
     """Why a trade closed. The spine produces all but those its later issues build."""
 
     TAKE_PROFIT = "take_profit", "Take profit"
@@ -106,7 +106,7 @@ class ExitReason(TextChoices):
     END_OF_DATA = "end_of_data", "End of data"
 
 
-class CancelReason(TextChoices):
+class CancelReason(Labelled):
     """Why an entry was taken back before it filled."""
 
     EXPIRED = "expired", "Expired"
@@ -119,7 +119,7 @@ class CancelReason(TextChoices):
     MANUAL = "manual", "Cancelled by hand"
 
 
-class CommandKind(TextChoices):
+class CommandKind(Labelled):
     CLOSE = "close", "Close trade"
     REDUCE = "reduce", "Reduce trade"
     MOVE_STOP = "move_stop", "Move stop"
@@ -129,7 +129,7 @@ class CommandKind(TextChoices):
     RECONCILE = "reconcile", "Compare with the exchange"
 
 
-class CommandState(TextChoices):
+class CommandState(Labelled):
     REQUESTED = "requested", "Requested"
     CLAIMED = "claimed", "Claimed"
     SENT = "sent", "Sent"
@@ -138,86 +138,18 @@ class CommandState(TextChoices):
     FAILED = "failed", "Failed"
 
 
-class CashflowKind(TextChoices):
+class CashflowKind(Labelled):
     FUNDING = "funding", "Funding"
     TRANSFER = "transfer", "Transfer"
 
 
-class EventLevel(TextChoices):
+class EventLevel(Labelled):
     INFO = "info", "Information"
     NOTICE = "notice", "Notice"
     WARNING = "warning", "Warning"
     CRITICAL = "critical", "Critical"
 
 
-class RiskProfile(TextChoices):
+class RiskProfile(Labelled):
     CONSERVATIVE = "conservative", "Conservative"
     CLASSIC = "classic", "Classic"
-
-
-def autonomies() -> list[tuple[str, str]]:
-    return list(Autonomy.choices)
-
-
-def bot_states() -> list[tuple[str, str]]:
-    return list(BotState.choices)
-
-
-def trading_states() -> list[tuple[str, str]]:
-    return list(TradingStateName.choices)
-
-
-def cycle_states() -> list[tuple[str, str]]:
-    return list(CycleState.choices)
-
-
-def step_statuses() -> list[tuple[str, str]]:
-    return list(StepStatus.choices)
-
-
-def signal_states() -> list[tuple[str, str]]:
-    return list(SignalState.choices)
-
-
-def approval_decisions() -> list[tuple[str, str]]:
-    return list(ApprovalDecision.choices)
-
-
-def order_roles() -> list[tuple[str, str]]:
-    return list(OrderRole.choices)
-
-
-def order_states() -> list[tuple[str, str]]:
-    return list(OrderState.choices)
-
-
-def trade_states() -> list[tuple[str, str]]:
-    return list(TradeState.choices)
-
-
-def exit_reasons() -> list[tuple[str, str]]:
-    return list(ExitReason.choices)
-
-
-def cancel_reasons() -> list[tuple[str, str]]:
-    return list(CancelReason.choices)
-
-
-def command_kinds() -> list[tuple[str, str]]:
-    return list(CommandKind.choices)
-
-
-def command_states() -> list[tuple[str, str]]:
-    return list(CommandState.choices)
-
-
-def cashflow_kinds() -> list[tuple[str, str]]:
-    return list(CashflowKind.choices)
-
-
-def event_levels() -> list[tuple[str, str]]:
-    return list(EventLevel.choices)
-
-
-def risk_profiles() -> list[tuple[str, str]]:
-    return list(RiskProfile.choices)

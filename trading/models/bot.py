@@ -13,11 +13,8 @@ from exchange.models import ExchangeAccount
 from trading.choices import (
     Autonomy,
     BotState,
+    RiskProfile,
     TradingStateName,
-    autonomies,
-    bot_states,
-    risk_profiles,
-    trading_states,
 )
 
 
@@ -36,12 +33,12 @@ class Bot(models.Model):
     prompt_version = models.ForeignKey(
         PromptVersion, on_delete=models.PROTECT, null=True, blank=True
     )
-    autonomy = models.CharField(max_length=8, choices=autonomies, default=Autonomy.APPROVE)
+    autonomy = models.CharField(max_length=8, choices=Autonomy.choices, default=Autonomy.APPROVE)
     capital_share = AmountField(default=1, help_text="Share of the wallet, 0 to 1.")
     exit_settings = models.JSONField(
         default=dict, blank=True, help_text="Frozen into each trade at its entry."
     )
-    state = models.CharField(max_length=8, choices=bot_states, default=BotState.PAUSED)
+    state = models.CharField(max_length=8, choices=BotState.choices, default=BotState.PAUSED)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -73,7 +70,7 @@ class RiskLimits(models.Model):
         ExchangeAccount, on_delete=models.PROTECT, related_name="risk_limits"
     )
     version = models.PositiveIntegerField()
-    profile = models.CharField(max_length=12, choices=risk_profiles)
+    profile = models.CharField(max_length=12, choices=RiskProfile.choices)
     min_confidence = AmountField()
     min_rr_net = AmountField()
     risk_per_trade = AmountField(help_text="Of the sizing base, lost at the stop.")
@@ -113,7 +110,9 @@ class TradingState(models.Model):
         blank=True,
         related_name="trading_state",
     )
-    state = models.CharField(max_length=8, choices=trading_states, default=TradingStateName.ACTIVE)
+    state = models.CharField(
+        max_length=8, choices=TradingStateName.choices, default=TradingStateName.ACTIVE
+    )
     reason = models.CharField(max_length=200, blank=True)
     actor = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True

@@ -7,11 +7,9 @@ from django.db import models
 
 from exchange.models import ExchangeAccount
 from trading.choices import (
+    CommandKind,
     CommandState,
     EventLevel,
-    command_kinds,
-    command_states,
-    event_levels,
 )
 
 
@@ -23,7 +21,7 @@ class Command(models.Model):
     """
 
     account = models.ForeignKey(ExchangeAccount, on_delete=models.PROTECT, related_name="commands")
-    kind = models.CharField(max_length=12, choices=command_kinds)
+    kind = models.CharField(max_length=12, choices=CommandKind.choices)
     target = models.PositiveBigIntegerField(default=0)
     payload = models.JSONField(default=dict)
     expected_version = models.PositiveIntegerField(null=True)
@@ -31,7 +29,9 @@ class Command(models.Model):
     actor = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True
     )
-    state = models.CharField(max_length=9, choices=command_states, default=CommandState.REQUESTED)
+    state = models.CharField(
+        max_length=9, choices=CommandState.choices, default=CommandState.REQUESTED
+    )
     answer = models.CharField(max_length=300, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     claimed_at = models.DateTimeField(null=True)
@@ -56,7 +56,7 @@ class Lease(models.Model):
     expires_at = models.DateTimeField()
     acquired_at = models.DateTimeField()
     heartbeat_at = models.DateTimeField()
-    clean = models.BooleanField(default=False, help_text="Reconciled since it was acquired.")
+    reconciled = models.BooleanField(default=False, help_text="Reconciled since it was acquired.")
     status = models.CharField(max_length=200, blank=True)
 
     def __str__(self) -> str:
@@ -74,7 +74,7 @@ class Event(models.Model):
     )
     mode = models.CharField(max_length=8, blank=True)
     kind = models.CharField(max_length=40)
-    level = models.CharField(max_length=8, choices=event_levels, default=EventLevel.INFO)
+    level = models.CharField(max_length=8, choices=EventLevel.choices, default=EventLevel.INFO)
     text = models.CharField(max_length=300)
     data = models.JSONField(default=dict)
     market_time = models.DateTimeField(null=True)

@@ -11,10 +11,8 @@ from exchange.models import ExchangeAccount
 from trading.choices import (
     ApprovalDecision,
     CycleState,
-    approval_decisions,
-    cycle_states,
-    signal_states,
-    step_statuses,
+    SignalState,
+    StepStatus,
 )
 from trading.models.bot import Bot
 
@@ -26,7 +24,7 @@ class Cycle(models.Model):
     timeframe = models.CharField(max_length=4)
     boundary = models.DateTimeField(help_text="Close of the candle, market time.")
     attempt = models.PositiveSmallIntegerField(default=0)
-    state = models.CharField(max_length=9, choices=cycle_states, default=CycleState.DUE)
+    state = models.CharField(max_length=9, choices=CycleState.choices, default=CycleState.DUE)
     reason = models.CharField(max_length=300, blank=True, help_text="Why skipped or failed.")
     claimed_by = models.CharField(max_length=60, blank=True)
     claimed_at = models.DateTimeField(null=True)
@@ -57,7 +55,7 @@ class CycleStep(models.Model):
     cycle = models.ForeignKey(Cycle, on_delete=models.CASCADE, related_name="steps")
     number = models.PositiveSmallIntegerField()
     name = models.CharField(max_length=40)
-    status = models.CharField(max_length=7, choices=step_statuses)
+    status = models.CharField(max_length=7, choices=StepStatus.choices)
     started_at = models.DateTimeField()
     duration_ms = models.PositiveIntegerField()
     summary = models.CharField(max_length=300, blank=True)
@@ -107,7 +105,7 @@ class Signal(models.Model):
     verdicts = models.JSONField(default=list)
     rule = models.CharField(max_length=40, blank=True, help_text="First rule that failed.")
     sizing = models.JSONField(default=dict, help_text="The arithmetic, and in words.")
-    state = models.CharField(max_length=9, choices=signal_states)
+    state = models.CharField(max_length=9, choices=SignalState.choices)
     state_reason = models.CharField(max_length=300, blank=True)
     limits_version = models.PositiveIntegerField(default=0)
     payload_hash = models.CharField(max_length=64, blank=True)
@@ -137,7 +135,7 @@ class Approval(models.Model):
     signal = models.OneToOneField(Signal, on_delete=models.PROTECT, related_name="approval")
     payload_hash = models.CharField(max_length=64)
     decision = models.CharField(
-        max_length=8, choices=approval_decisions, default=ApprovalDecision.WAITING
+        max_length=8, choices=ApprovalDecision.choices, default=ApprovalDecision.WAITING
     )
     channel = models.CharField(max_length=12, blank=True, help_text="console, api, telegram, rule.")
     actor = models.ForeignKey(

@@ -7,12 +7,10 @@ from django.db import models
 from exchange.fields import AmountField
 from exchange.models import ExchangeAccount
 from trading.choices import (
+    CancelReason,
+    ExitReason,
     OrderRole,
     OrderState,
-    cancel_reasons,
-    exit_reasons,
-    order_roles,
-    order_states,
 )
 from trading.models.cycle import Signal
 from trading.models.trade import Trade
@@ -31,7 +29,7 @@ class Order(models.Model):
     )
     order_link_id = models.CharField(max_length=36, unique=True)
     venue_order_id = models.CharField(max_length=40, blank=True)
-    role = models.CharField(max_length=1, choices=order_roles)
+    role = models.CharField(max_length=1, choices=OrderRole.choices)
     symbol = models.CharField(max_length=40)
     side = models.CharField(max_length=4)
     order_type = models.CharField(max_length=6)
@@ -42,12 +40,12 @@ class Order(models.Model):
     take_profit = AmountField(null=True)
     reduce_only = models.BooleanField(default=False)
     close_all = models.BooleanField(default=False)
-    state = models.CharField(max_length=16, choices=order_states, default=OrderState.CREATED)
+    state = models.CharField(max_length=16, choices=OrderState.choices, default=OrderState.CREATED)
     filled_qty = AmountField(default=0)
     avg_price = AmountField(null=True)
     reject_reason = models.CharField(max_length=200, blank=True)
-    cancel_reason = models.CharField(max_length=20, blank=True, choices=cancel_reasons)
-    exit_reason = models.CharField(max_length=20, blank=True, choices=exit_reasons)
+    cancel_reason = models.CharField(max_length=20, blank=True, choices=CancelReason.choices)
+    exit_reason = models.CharField(max_length=20, blank=True, choices=ExitReason.choices)
     lease_token = models.PositiveBigIntegerField(default=0)
     created_market = models.DateTimeField()
     expires_market = models.DateTimeField(null=True)

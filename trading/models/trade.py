@@ -8,11 +8,10 @@ from django.db import models
 from exchange.fields import AmountField
 from exchange.models import ExchangeAccount
 from trading.choices import (
+    CancelReason,
+    CashflowKind,
+    ExitReason,
     TradeState,
-    cancel_reasons,
-    cashflow_kinds,
-    exit_reasons,
-    trade_states,
 )
 from trading.models.bot import Bot
 from trading.models.cycle import Signal
@@ -31,7 +30,7 @@ class Trade(models.Model):
     signal = models.OneToOneField(Signal, on_delete=models.PROTECT, related_name="trade")
     symbol = models.CharField(max_length=40)
     side = models.CharField(max_length=4, help_text="buy: long; sell: short.")
-    state = models.CharField(max_length=9, choices=trade_states, default=TradeState.PENDING)
+    state = models.CharField(max_length=9, choices=TradeState.choices, default=TradeState.PENDING)
     version = models.PositiveIntegerField(default=0, help_text="Counts changes; guards commands.")
     planned_qty = AmountField()
     planned_risk = AmountField()
@@ -56,8 +55,8 @@ class Trade(models.Model):
     protected_at = models.DateTimeField(null=True)
     naked_since = models.DateTimeField(null=True)
     longest_naked_ms = models.PositiveIntegerField(default=0)
-    exit_reason = models.CharField(max_length=20, blank=True, choices=exit_reasons)
-    cancel_reason = models.CharField(max_length=20, blank=True, choices=cancel_reasons)
+    exit_reason = models.CharField(max_length=20, blank=True, choices=ExitReason.choices)
+    cancel_reason = models.CharField(max_length=20, blank=True, choices=CancelReason.choices)
     net_pnl = AmountField(null=True)
     r_multiple = AmountField(null=True)
     created_at = models.DateTimeField(auto_now_add=True)
@@ -110,7 +109,7 @@ class Cashflow(models.Model):
 
     account = models.ForeignKey(ExchangeAccount, on_delete=models.PROTECT, related_name="cashflows")
     entry_id = models.CharField(max_length=40)
-    kind = models.CharField(max_length=12, choices=cashflow_kinds)
+    kind = models.CharField(max_length=12, choices=CashflowKind.choices)
     symbol = models.CharField(max_length=40, blank=True)
     trade = models.ForeignKey(Trade, on_delete=models.PROTECT, null=True, related_name="cashflows")
     amount = AmountField()
