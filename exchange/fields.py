@@ -20,7 +20,13 @@ def quantise(amount: Decimal) -> Decimal:
     return amount.quantize(PLACES)
 
 
-class AmountField(models.DecimalField):
+if TYPE_CHECKING:
+    DecimalBase = models.DecimalField[Any, Any]
+else:
+    DecimalBase = models.DecimalField
+
+
+class AmountField(DecimalBase):
     """A Decimal with 8 places.
 
     SQLite keeps decimals as floats, which hold 15 significant digits: more are refused there
