@@ -1,0 +1,75 @@
+"""Rows for tests: one factory per table, each row valid and consistent with its parents."""
+
+from tests.factories.analysis import (
+    AnalysisFactory,
+    AnalystProfileFactory,
+    ChartImageFactory,
+    PromptFactory,
+    PromptVersionFactory,
+)
+from tests.factories.bots import BotFactory, RiskLimitsFactory, TradingStateFactory, UserFactory
+from tests.factories.control import (
+    CommandFactory,
+    EventFactory,
+    LeaseFactory,
+    OperatorActionFactory,
+)
+from tests.factories.cycles import ApprovalFactory, CycleFactory, CycleStepFactory, SignalFactory
+from tests.factories.exchange import (
+    MINUTE,
+    NOON,
+    AccountFactory,
+    CandleSeriesFactory,
+    MarketSessionFactory,
+    PaperAccountFactory,
+    PaperExecutionFactory,
+    PaperLedgerEntryFactory,
+    PaperOrderFactory,
+    PaperPositionFactory,
+    digest,
+)
+from tests.factories.trades import (
+    CashflowFactory,
+    EquityPointFactory,
+    ExecutionFactory,
+    OrderFactory,
+    StopMoveFactory,
+    TradeFactory,
+)
+
+__all__ = [
+    "MINUTE",
+    "NOON",
+    "AccountFactory",
+    "AnalysisFactory",
+    "AnalystProfileFactory",
+    "ApprovalFactory",
+    "BotFactory",
+    "CandleSeriesFactory",
+    "CashflowFactory",
+    "ChartImageFactory",
+    "CommandFactory",
+    "CycleFactory",
+    "CycleStepFactory",
+    "EquityPointFactory",
+    "EventFactory",
+    "ExecutionFactory",
+    "LeaseFactory",
+    "MarketSessionFactory",
+    "OperatorActionFactory",
+    "OrderFactory",
+    "PaperAccountFactory",
+    "PaperExecutionFactory",
+    "PaperLedgerEntryFactory",
+    "PaperOrderFactory",
+    "PaperPositionFactory",
+    "PromptFactory",
+    "PromptVersionFactory",
+    "RiskLimitsFactory",
+    "SignalFactory",
+    "StopMoveFactory",
+    "TradeFactory",
+    "TradingStateFactory",
+    "UserFactory",
+    "digest",
+]
