@@ -39,7 +39,7 @@ class LeaseFactory(DjangoModelFactory[Lease]):
     heartbeat_at = LazyFunction(lambda: datetime.now(UTC))
     acquired_at = SelfAttribute("heartbeat_at")
     expires_at = LazyAttribute(lambda o: o.heartbeat_at + timedelta(seconds=15))
-    clean = True
+    reconciled = True
 
 
 class EventFactory(DjangoModelFactory[Event]):
