@@ -58,6 +58,8 @@ class Lease(models.Model):
     heartbeat_at = models.DateTimeField()
     reconciled = models.BooleanField(default=False, help_text="Reconciled since it was acquired.")
     status = models.CharField(max_length=200, blank=True)
+    doubts = models.JSONField(default=list, help_text="Why entries are off, in words.")
+    external_symbols = models.JSONField(default=list, help_text="Positions that are not ours.")
 
     def __str__(self) -> str:
         return f"{self.account}: token {self.token} held by {self.holder or 'nobody'}"

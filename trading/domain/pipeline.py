@@ -1,0 +1,221 @@
+"""The rules of trading as four pure functions over frozen values.
+
+``decide`` runs in the cycle, ``admit`` right before the POST, ``fold`` on each report of the
+venue, ``manage`` on each closed monitor candle. The live, stepped and backtest drivers call the
+same four; none of them compares a price, a size or a limit itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import Decimal
+
+from analysis.domain import Direction
+from exchange.domain import Instrument, Quote
+from trading.domain.exits import manage
+from trading.domain.portfolio import Exposure, Portfolio
+from trading.domain.risk import direction_rules, gate, money_rules
+from trading.domain.settings import BotSettings
+from trading.domain.signal import (
+    Proposal,
+    Reading,
+    drifted,
+    no_setup,
+    prices_ordered,
+    propose,
+    validate,
+)
+from trading.domain.sizing import Sizing, size
+from trading.domain.trade import fold
+from trading.domain.verdict import Verdict, first_failure, number, percent, plain
+
+__all__ = ["Admission", "ApprovedSignal", "Decision", "admit", "decide", "fold", "manage"]
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What became of one symbol. ``rule`` is the first rule that said no, empty when accepted;
+    ``rank`` counts accepted signals from 1."""
+
+    symbol: str
+    proposal: Proposal | None
+    sizing: Sizing | None
+    verdicts: tuple[Verdict, ...]
+    rank: int | None = None
+
+    @property
+    def rule(self) -> str:
+        failed = first_failure(self.verdicts)
+        return failed.rule if failed else ""
+
+    @property
+    def accepted(self) -> bool:
+        return self.rank is not None
+
+
+def decide(
+    readings: Sequence[Reading], portfolio: Portfolio, settings: BotSettings, now: datetime
+) -> tuple[Decision, ...]:
+    """Validate, rank and size; the best signals take the free slots one after the other.
+
+    Each accepted signal counts as held when the next one is sized, so together they keep every
+    limit. Rank: confidence, then net reward to risk, then symbol.
+    """
+    judged = [_judge(reading, portfolio, settings, now) for reading in readings]
+    instruments = {reading.instrument.symbol: reading.instrument for reading in readings}
+    passed = sorted(
+        (item for item in judged if not item.rule and item.proposal is not None), key=_rank_key
+    )
+    settled = {item.symbol: item for item in judged}
+    held, rank = portfolio, 0
+    for item in passed:
+        decision, exposure = _size(item, held, settings, instruments[item.symbol])
+        if exposure is not None:
+            rank += 1
+            held = held.with_signal(exposure)
+            decision = replace(decision, rank=rank)
+        settled[item.symbol] = decision
+    return tuple(settled[item.symbol] for item in judged)
+
+
+def _judge(
+    reading: Reading, portfolio: Portfolio, settings: BotSettings, now: datetime
+) -> Decision:
+    rec = reading.recommendation
+    found = no_setup(rec)
+    if not found.passed:
+        return Decision(rec.symbol, None, None, (found,))
+    ordered = prices_ordered(rec)
+    if not ordered.passed:
+        return Decision(rec.symbol, None, None, (found, ordered))
+    proposal = propose(reading, settings)
+    verdicts = (
+        found,
+        ordered,
+        *validate(proposal, reading, portfolio, settings, now),
+        *gate(rec.symbol, portfolio, settings),
+        *direction_rules(rec.symbol, rec.direction, portfolio, settings),
+    )
+    return Decision(rec.symbol, proposal, None, verdicts)
+
+
+def _rank_key(decision: Decision) -> tuple[Decimal, Decimal, str]:
+    proposal = decision.proposal
+    assert proposal is not None
+    return (-proposal.confidence.value, -proposal.rr_net, decision.symbol)
+
+
+def _size(
+    decision: Decision, held: Portfolio, settings: BotSettings, instrument: Instrument
+) -> tuple[Decision, Exposure | None]:
+    """Size against what is held by now; the account's rules are asked again with it."""
+    proposal = decision.proposal
+    assert proposal is not None
+    sizing = size(proposal, held, settings, instrument)
+    exposure = sizing.exposure(proposal, settings, instrument.taker_fee)
+    account = {
+        verdict.rule: verdict
+        for verdict in (
+            *gate(proposal.symbol, held, settings),
+            *direction_rules(proposal.symbol, proposal.direction, held, settings),
+        )
+    }
+    verdicts = (
+        *(account.get(verdict.rule, verdict) for verdict in decision.verdicts),
+        *sizing.verdicts,
+    )
+    if not first_failure(verdicts):
+        money = money_rules(exposure, held, settings)
+        verdicts = (*(v for v in verdicts if v.rule != "daily_loss"), *money)
+    sized = replace(decision, sizing=sizing, verdicts=verdicts)
+    return sized, None if first_failure(verdicts) else exposure
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovedSignal:
+    """Exactly the payload that was approved; ``admit`` sends it or drops it."""
+
+    symbol: str
+    direction: Direction
+    entry_price: Decimal
+    stop_loss: Decimal
+    take_profit: Decimal
+    rr_net: Decimal
+    confidence: Decimal
+    risk_amount: Decimal
+    exposure: Exposure
+    candle_time: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """The last check before the POST."""
+
+    verdicts: tuple[Verdict, ...]
+
+    @property
+    def refused_by(self) -> Verdict | None:
+        return first_failure(self.verdicts)
+
+
+def admit(
+    signal: ApprovedSignal,
+    portfolio: Portfolio,
+    quote: Quote,
+    quote_age_s: Decimal,
+    settings: BotSettings,
+    now: datetime,
+) -> Admission:
+    """Ask every rule again that may have changed since the decision: the account's rules with
+    the limits as they are now, the age of analysis and quote, and how far price has moved.
+
+    ``portfolio`` must not hold the signal itself; ``quote_age_s`` is wall time.
+    """
+    rules, limits = settings.rules, settings.limits
+    age = now - signal.candle_time
+    allowed = portfolio.wallet * settings.capital_share * limits.risk_per_trade
+    allowed *= rules.stop_loss_tolerance
+    verdicts = (
+        *gate(signal.symbol, portfolio, settings),
+        *direction_rules(signal.symbol, signal.direction, portfolio, settings),
+        Verdict(
+            "analysis_age",
+            age <= settings.timeframe,
+            str(age),
+            str(settings.timeframe),
+            f"The analysis is {age} old.",
+        ),
+        Verdict(
+            "quote_age",
+            quote_age_s <= rules.max_quote_age_s,
+            f"{number(quote_age_s, 1)} s",
+            f"{number(rules.max_quote_age_s, 1)} s",
+            f"The quote is {number(quote_age_s, 1)} s old.",
+        ),
+        drifted(signal.direction, signal.entry_price, signal.stop_loss, quote.last, rules),
+        Verdict(
+            "confidence",
+            signal.confidence >= limits.min_confidence,
+            percent(signal.confidence, 1),
+            percent(limits.min_confidence, 1),
+            "Confidence against the limit as it is now.",
+        ),
+        Verdict(
+            "rr_net",
+            signal.rr_net >= limits.min_rr_net,
+            number(signal.rr_net),
+            number(limits.min_rr_net),
+            "Reward to risk against the limit as it is now.",
+        ),
+        Verdict(
+            "loss_at_stop",
+            signal.risk_amount <= allowed,
+            plain(signal.risk_amount),
+            number(allowed),
+            "Loss at the stop against the wallet and limits as they are now.",
+        ),
+        *money_rules(signal.exposure, portfolio, settings),
+    )
+    return Admission(verdicts)

@@ -1,0 +1,147 @@
+"""What an account holds and risks at one instant, as the rules see it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import Decimal
+
+from analysis.domain import Direction
+from exchange.domain import ZERO
+from trading.choices import TradingStateName
+
+
+@dataclass(frozen=True, slots=True)
+class Exposure:
+    """A position, a working entry, or a signal that may become one.
+
+    ``qty`` is what is open or may still be bought; ``price`` the average entry or the worst
+    price of a working entry; ``exit_cost_rate`` the share of the stop price that closing takes;
+    ``margin`` what the venue holds back for it.
+    """
+
+    symbol: str
+    direction: Direction
+    qty: Decimal
+    price: Decimal
+    stop_loss: Decimal
+    exit_cost_rate: Decimal
+    margin: Decimal
+    working: bool
+
+    @property
+    def notional(self) -> Decimal:
+        return self.qty * self.price
+
+    @property
+    def exit_costs(self) -> Decimal:
+        return self.qty * self.stop_loss * self.exit_cost_rate
+
+    @property
+    def risk(self) -> Decimal:
+        """USDT lost if the stop is hit now, never below the exit costs."""
+        distance = (self.price - self.stop_loss) * self.direction.sign
+        return max(ZERO, distance) * self.qty + self.exit_costs
+
+    @property
+    def pnl_at_stop(self) -> Decimal:
+        """Net result if the stop is hit now; positive once the stop locks profit in."""
+        return (self.stop_loss - self.price) * self.direction.sign * self.qty - self.exit_costs
+
+
+@dataclass(frozen=True, slots=True)
+class PastSignal:
+    """A signal that was executed, refused by a person or expired."""
+
+    symbol: str
+    direction: Direction
+    entry_price: Decimal
+    time: datetime
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class StopOut:
+    """A trade that its stop closed."""
+
+    symbol: str
+    direction: Direction
+    time: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Portfolio:
+    """Account, exposures and history at one instant. ``doubts`` are reasons why what we know may
+    be wrong (unresolved order, unreconciled ledger, stale data): any of them stops entries."""
+
+    time: datetime
+    wallet: Decimal
+    equity: Decimal
+    day_start_equity: Decimal
+    transfers_today: Decimal
+    entries_today: int
+    trading_state: TradingStateName
+    state_reason: str = ""
+    exposures: tuple[Exposure, ...] = ()
+    waiting: tuple[Exposure, ...] = ()
+    external_symbols: frozenset[str] = frozenset()
+    past_signals: tuple[PastSignal, ...] = ()
+    stop_outs: tuple[StopOut, ...] = ()
+    doubts: tuple[str, ...] = ()
+
+    @property
+    def committed(self) -> tuple[Exposure, ...]:
+        """Everything that holds a slot."""
+        return self.exposures + self.waiting
+
+    @property
+    def occupied(self) -> frozenset[str]:
+        return frozenset(item.symbol for item in self.committed) | self.external_symbols
+
+    @property
+    def slots_used(self) -> int:
+        return len({item.symbol for item in self.committed})
+
+    def same_direction(self, direction: Direction) -> int:
+        return len({item.symbol for item in self.committed if item.direction is direction})
+
+    @property
+    def open_risk(self) -> Decimal:
+        return total_risk(self.committed)
+
+    def direction_risk(self, direction: Direction) -> Decimal:
+        return total_risk(item for item in self.committed if item.direction is direction)
+
+    @property
+    def gross_notional(self) -> Decimal:
+        return sum((item.notional for item in self.committed), ZERO)
+
+    @property
+    def free_margin(self) -> Decimal:
+        return self.wallet - sum((item.margin for item in self.committed), ZERO)
+
+    def worst_day_result(self, new_risk: Decimal) -> Decimal:
+        """Today's result if every stop is hit, every working entry fills and is stopped, and the
+        new trade loses ``new_risk`` too."""
+        at_stops = sum((item.pnl_at_stop for item in self.exposures if not item.working), ZERO)
+        working = total_risk(item for item in self.committed if item.working)
+        return (
+            self.wallet
+            + at_stops
+            - working
+            - new_risk
+            - self.day_start_equity
+            - self.transfers_today
+        )
+
+    def with_signal(self, exposure: Exposure) -> Portfolio:
+        """The same portfolio after ``exposure`` has taken a slot."""
+        return replace(
+            self, entries_today=self.entries_today + 1, waiting=(*self.waiting, exposure)
+        )
+
+
+def total_risk(exposures: Iterable[Exposure]) -> Decimal:
+    """Sum of what the exposures lose at their stops."""
+    return sum((item.risk for item in exposures), ZERO)

@@ -1,0 +1,200 @@
+"""Rules of the account: may a symbol be traded at all, in this direction, with this much risk?
+
+Each rule answers with a ``Verdict``; a refusal is a value, never an exception.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+
+from analysis.domain import Direction
+from exchange.domain import ZERO
+from trading.choices import TradingStateName
+from trading.domain.portfolio import Exposure, Portfolio
+from trading.domain.settings import NOTIONAL_CAP, BotSettings
+from trading.domain.verdict import Verdict, number, percent, share_of
+
+DAY = timedelta(days=1)
+
+
+def gate(symbol: str, portfolio: Portfolio, settings: BotSettings) -> tuple[Verdict, ...]:
+    """Every rule that needs no signal, asked before anything is paid for."""
+    return (
+        _trading_state(portfolio),
+        _doubts(portfolio),
+        _slots(portfolio, settings),
+        _entries_today(portfolio, settings),
+        _daily_loss(portfolio, settings, ZERO),
+        _occupied(symbol, portfolio),
+        _cooldown(symbol, portfolio, settings),
+    )
+
+
+def direction_rules(
+    symbol: str, direction: Direction, portfolio: Portfolio, settings: BotSettings
+) -> tuple[Verdict, ...]:
+    """Rules that need to know the side."""
+    return (
+        _same_direction(direction, portfolio, settings),
+        _same_side_cooldown(symbol, direction, portfolio, settings),
+    )
+
+
+def money_rules(
+    exposure: Exposure, portfolio: Portfolio, settings: BotSettings
+) -> tuple[Verdict, ...]:
+    """Rules on what the new trade adds to risk and exposure."""
+    limits = settings.limits
+    equity = portfolio.equity
+    risk = share_of(portfolio.open_risk + exposure.risk, equity)
+    side = share_of(portfolio.direction_risk(exposure.direction) + exposure.risk, equity)
+    gross = share_of(portfolio.gross_notional + exposure.notional, equity)
+    gross_limit = min(limits.max_gross_exposure, NOTIONAL_CAP)
+    return (
+        Verdict(
+            "open_risk",
+            risk <= limits.max_open_risk,
+            percent(risk),
+            percent(limits.max_open_risk),
+            f"All trades together would risk {percent(risk)} of equity.",
+        ),
+        Verdict(
+            "same_direction_risk",
+            side <= limits.max_same_direction_risk,
+            percent(side),
+            percent(limits.max_same_direction_risk),
+            f"All {exposure.direction} trades together would risk {percent(side)} of equity.",
+        ),
+        Verdict(
+            "gross_exposure",
+            gross <= gross_limit,
+            f"{number(gross)}x",
+            f"{number(gross_limit)}x",
+            f"All positions together would be {number(gross)} times equity.",
+        ),
+        _daily_loss(portfolio, settings, exposure.risk),
+    )
+
+
+def _trading_state(portfolio: Portfolio) -> Verdict:
+    active = portfolio.trading_state is TradingStateName.ACTIVE
+    reason = f" ({portfolio.state_reason})" if portfolio.state_reason else ""
+    return Verdict(
+        "trading_state",
+        active,
+        portfolio.trading_state.value,
+        TradingStateName.ACTIVE.value,
+        "Entries are allowed."
+        if active
+        else f"Entries are off: {portfolio.trading_state}{reason}.",
+    )
+
+
+def _doubts(portfolio: Portfolio) -> Verdict:
+    return Verdict(
+        "health",
+        not portfolio.doubts,
+        "; ".join(portfolio.doubts) or "none",
+        "none",
+        f"In doubt: {'; '.join(portfolio.doubts)}." if portfolio.doubts else "Nothing is in doubt.",
+    )
+
+
+def _slots(portfolio: Portfolio, settings: BotSettings) -> Verdict:
+    used, limit = portfolio.slots_used, settings.limits.max_slots
+    return Verdict(
+        "slots", used < limit, str(used), str(limit), f"{used} of {limit} slots are taken."
+    )
+
+
+def _entries_today(portfolio: Portfolio, settings: BotSettings) -> Verdict:
+    done, limit = portfolio.entries_today, settings.limits.max_entries_per_day
+    return Verdict(
+        "entries_per_day",
+        done < limit,
+        str(done),
+        str(limit),
+        f"{done} of {limit} entries of this day (UTC) are used.",
+    )
+
+
+def _daily_loss(portfolio: Portfolio, settings: BotSettings, new_risk: Decimal) -> Verdict:
+    """wallet + results at stops - risk of working entries - risk of the new one - start of day
+    must stay above minus the limit."""
+    worst = share_of(portfolio.worst_day_result(new_risk), portfolio.day_start_equity)
+    limit = -settings.limits.max_daily_loss
+    return Verdict(
+        "daily_loss",
+        worst >= limit,
+        percent(worst),
+        percent(limit),
+        f"If every stop is hit, the day ends at {percent(worst)}.",
+    )
+
+
+def _occupied(symbol: str, portfolio: Portfolio) -> Verdict:
+    if symbol in portfolio.external_symbols:
+        return Verdict(
+            "occupied", False, "external", "free", f"{symbol} has a position that is not ours."
+        )
+    taken = symbol in portfolio.occupied
+    return Verdict(
+        "occupied",
+        not taken,
+        "taken" if taken else "free",
+        "free",
+        f"{symbol} already has a trade, an entry or a signal." if taken else f"{symbol} is free.",
+    )
+
+
+def _cooldown(symbol: str, portfolio: Portfolio, settings: BotSettings) -> Verdict:
+    pause = settings.rules.cooldown(settings.timeframe)
+    last = max((s.time for s in portfolio.stop_outs if s.symbol == symbol), default=None)
+    since = None if last is None else portfolio.time - last
+    return Verdict(
+        "cooldown",
+        since is None or since >= pause,
+        "never" if since is None else str(since),
+        str(pause),
+        f"No stop-out of {symbol} in memory."
+        if since is None
+        else f"The last stop-out of {symbol} was {since} ago; the pause is {pause}.",
+    )
+
+
+def _same_direction(direction: Direction, portfolio: Portfolio, settings: BotSettings) -> Verdict:
+    held, limit = portfolio.same_direction(direction), settings.limits.max_same_direction
+    return Verdict(
+        "same_direction",
+        held < limit,
+        str(held),
+        str(limit),
+        f"{held} of {limit} {direction} slots are taken.",
+    )
+
+
+def _same_side_cooldown(
+    symbol: str, direction: Direction, portfolio: Portfolio, settings: BotSettings
+) -> Verdict:
+    """After a stop-out the same side waits 8 bars; two within 24 hours close it for the day."""
+    outs = [s.time for s in portfolio.stop_outs if (s.symbol, s.direction) == (symbol, direction)]
+    pause = settings.rules.same_side_cooldown_bars * settings.timeframe
+    day_ago = portfolio.time - DAY
+    recent = [moment for moment in outs if moment > day_ago]
+    midnight = portfolio.time.replace(hour=0, minute=0, second=0, microsecond=0)
+    locked = len(recent) >= settings.rules.same_side_stop_outs and max(recent) >= midnight
+    waiting = any(portfolio.time - moment < pause for moment in outs)
+    if locked:
+        text = f"{symbol} {direction} was stopped out {len(recent)} times in 24 h: off until 00:00."
+    elif waiting:
+        text = f"{symbol} {direction} was stopped out less than {pause} ago."
+    else:
+        text = f"No recent stop-out of {symbol} {direction}."
+    return Verdict(
+        "same_side_cooldown",
+        not (locked or waiting),
+        f"{len(recent)} in 24 h",
+        f"{settings.rules.same_side_stop_outs} in 24 h; {pause}",
+        text,
+    )

@@ -1,0 +1,324 @@
+"""From a recommendation to a proposal: prices on ticks, the order that fits, reward after costs,
+confidence, and every rule on them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from analysis.confidence import Confidence, confidence
+from analysis.domain import Direction, Recommendation
+from exchange.domain import ZERO, Instrument, OrderType, Quote, Side, TimeInForce
+from trading.domain.portfolio import Portfolio
+from trading.domain.settings import BotSettings, SignalRules
+from trading.domain.verdict import Verdict, number, percent, plain
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A recommendation with the market it will be traded on."""
+
+    recommendation: Recommendation
+    instrument: Instrument
+    quote: Quote
+    gap_free: bool
+
+
+@dataclass(frozen=True, slots=True)
+class EntryOrder:
+    """The order an entry becomes. ``price`` is its limit, ``worst_price`` the worst fill."""
+
+    order_type: OrderType
+    time_in_force: TimeInForce
+    price: Decimal
+    worst_price: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A recommendation with prices on ticks and everything computed from them.
+
+    ``unit_costs`` are both taker fees and the slippage allowance, in USDT per unit of base coin,
+    at the worst price. ``order`` is None for an entry beyond the market.
+    """
+
+    symbol: str
+    direction: Direction
+    entry_price: Decimal
+    stop_loss: Decimal
+    take_profit: Decimal
+    order: EntryOrder | None
+    worst_price: Decimal
+    unit_costs: Decimal
+    rr_net: Decimal
+    confidence: Confidence
+    atr: Decimal
+    last: Decimal
+    spread: Decimal
+    candle_time: datetime
+
+    @property
+    def side(self) -> Side:
+        return Side.BUY if self.direction is Direction.LONG else Side.SELL
+
+    @property
+    def stop_distance(self) -> Decimal:
+        return abs(self.worst_price - self.stop_loss)
+
+    @property
+    def unit_loss(self) -> Decimal:
+        """USDT lost per unit of base coin if the worst fill is stopped."""
+        return self.stop_distance + self.unit_costs
+
+
+def prices_ordered(recommendation: Recommendation) -> Verdict:
+    """Long: stop < entry < target; short the reverse."""
+    stop, entry, target = (
+        recommendation.stop_loss,
+        recommendation.entry_price,
+        recommendation.take_profit,
+    )
+    if stop is None or entry is None or target is None:
+        return Verdict("prices_ordered", False, "missing", "three prices", "A price is missing.")
+    sign = recommendation.direction.sign
+    ordered = min(stop, entry, target) > 0 and (entry - stop) * sign > 0 < (target - entry) * sign
+    return Verdict(
+        "prices_ordered",
+        ordered,
+        f"{plain(stop)} / {plain(entry)} / {plain(target)}",
+        "stop < entry < target" if sign > 0 else "target < entry < stop",
+        "Stop, entry and target are in order." if ordered else "The prices are out of order.",
+    )
+
+
+def propose(reading: Reading, settings: BotSettings) -> Proposal:
+    """Round to ticks (stop away from entry, target toward it), then compute everything anew.
+
+    The three prices must be in order (``prices_ordered``).
+    """
+    rec, instrument = reading.recommendation, reading.instrument
+    entry, stop, target = rec.entry_price, rec.stop_loss, rec.take_profit
+    if entry is None or stop is None or target is None:
+        raise ValueError("a proposal needs three prices")
+    long = rec.direction is Direction.LONG
+    entry = instrument.floor_price(entry) if long else instrument.ceil_price(entry)
+    stop = instrument.floor_price(stop) if long else instrument.ceil_price(stop)
+    target = instrument.floor_price(target) if long else instrument.ceil_price(target)
+    order = entry_order(rec.direction, entry, stop, rec.atr, reading, settings.rules)
+    worst = order.worst_price if order else entry
+    costs = worst * 2 * instrument.taker_fee + stop * settings.rules.slippage_allowance
+    rr_net = net_reward_to_risk(worst, stop, target, costs)
+    return Proposal(
+        symbol=rec.symbol,
+        direction=rec.direction,
+        entry_price=entry,
+        stop_loss=stop,
+        take_profit=target,
+        order=order,
+        worst_price=worst,
+        unit_costs=costs,
+        rr_net=rr_net,
+        confidence=confidence(rec.scores, rr_net, settings.weights),
+        atr=rec.atr,
+        last=reading.quote.last,
+        spread=reading.quote.ask - reading.quote.bid,
+        candle_time=rec.candle_time,
+    )
+
+
+def net_reward_to_risk(
+    price: Decimal, stop: Decimal, target: Decimal, unit_costs: Decimal
+) -> Decimal:
+    """(|target - price| - costs) / (|price - stop| + costs), rounded down to 4 places."""
+    ratio = (abs(target - price) - unit_costs) / (abs(price - stop) + unit_costs)
+    return ratio.quantize(Decimal("0.0001"), rounding="ROUND_FLOOR")
+
+
+def entry_order(
+    direction: Direction,
+    entry: Decimal,
+    stop: Decimal,
+    atr: Decimal,
+    reading: Reading,
+    rules: SignalRules,
+) -> EntryOrder | None:
+    """Limit GTC on the pullback side, limit IOC near the market, None beyond the market."""
+    quote, instrument = reading.quote, reading.instrument
+    away = (quote.last - entry) * direction.sign
+    if away > rules.near_entry_atr * atr:
+        return EntryOrder(OrderType.LIMIT, TimeInForce.GTC, entry, entry)
+    if away < -rules.near_entry_atr * atr:
+        return None
+    touch = quote.ask if direction is Direction.LONG else quote.bid
+    slip = min(touch * rules.max_slip_share, abs(touch - stop) * rules.max_slip_of_stop)
+    if direction is Direction.LONG:
+        limit = instrument.floor_price(touch + slip)
+    else:
+        limit = instrument.ceil_price(touch - slip)
+    return EntryOrder(OrderType.LIMIT, TimeInForce.IOC, limit, limit)
+
+
+def validate(
+    proposal: Proposal,
+    reading: Reading,
+    portfolio: Portfolio,
+    settings: BotSettings,
+    now: datetime,
+) -> tuple[Verdict, ...]:
+    """The rules on the proposal itself, in the order in which they are shown."""
+    return (
+        _confidence(proposal, settings),
+        _rr_net(proposal, settings),
+        _stop_distance(proposal, reading.instrument, settings.rules),
+        _entry_distance(proposal, settings.rules),
+        _breakout(proposal),
+        _similar(proposal, portfolio, settings),
+        _age(proposal, settings, now),
+        _gap(reading, settings.rules),
+    )
+
+
+def _confidence(proposal: Proposal, settings: BotSettings) -> Verdict:
+    value, limit = proposal.confidence.value, settings.limits.min_confidence
+    return Verdict(
+        "confidence",
+        value >= limit,
+        percent(value, 1),
+        percent(limit, 1),
+        f"Confidence is {percent(value, 1)}; at least {percent(limit, 1)} is asked.",
+    )
+
+
+def _rr_net(proposal: Proposal, settings: BotSettings) -> Verdict:
+    value, limit = proposal.rr_net, settings.limits.min_rr_net
+    return Verdict(
+        "rr_net",
+        value >= limit,
+        number(value),
+        number(limit),
+        f"Reward to risk after costs is {number(value)}; at least {number(limit)} is asked.",
+    )
+
+
+def _stop_distance(proposal: Proposal, instrument: Instrument, rules: SignalRules) -> Verdict:
+    round_trip = proposal.worst_price * 2 * instrument.taker_fee
+    nearest = max(
+        rules.min_stop_atr * proposal.atr,
+        rules.min_stop_costs * round_trip,
+        rules.min_stop_spreads * proposal.spread,
+    )
+    farthest = min(rules.max_stop_share * proposal.worst_price, rules.max_stop_atr * proposal.atr)
+    distance = proposal.stop_distance
+    band = f"{number(nearest / proposal.atr)} to {number(farthest / proposal.atr)} ATR"
+    value = f"{number(distance / proposal.atr)} ATR"
+    if nearest > farthest:
+        text = "The timeframe is too short for its costs: no stop distance would do."
+        return Verdict("stop_band", False, value, band, text)
+    return Verdict(
+        "stop_distance",
+        nearest <= distance <= farthest,
+        value,
+        band,
+        f"The stop is {value} from the entry; {band} is asked.",
+    )
+
+
+def _entry_distance(proposal: Proposal, rules: SignalRules) -> Verdict:
+    distance = abs(proposal.entry_price - proposal.last) / proposal.atr
+    limit = rules.max_entry_distance_atr
+    return Verdict(
+        "entry_distance",
+        distance <= limit,
+        f"{number(distance)} ATR",
+        f"{number(limit)} ATR",
+        f"The entry is {number(distance)} ATR from the last price.",
+    )
+
+
+def _breakout(proposal: Proposal) -> Verdict:
+    return Verdict(
+        "breakout_entry",
+        proposal.order is not None,
+        "beyond the market" if proposal.order is None else "at or behind the market",
+        "at or behind the market",
+        "A breakout entry: price would have to move on first."
+        if proposal.order is None
+        else "The entry can be placed now.",
+    )
+
+
+def _similar(proposal: Proposal, portfolio: Portfolio, settings: BotSettings) -> Verdict:
+    rules = settings.rules
+    since = portfolio.time - rules.similar_bars * settings.timeframe
+    reach = rules.similar_entry_atr * proposal.atr
+    found = next(
+        (
+            past
+            for past in portfolio.past_signals
+            if (past.symbol, past.direction) == (proposal.symbol, proposal.direction)
+            and past.time > since
+            and abs(past.entry_price - proposal.entry_price) <= reach
+        ),
+        None,
+    )
+    return Verdict(
+        "similar_signal",
+        found is None,
+        found.what if found else "none",
+        f"none in {rules.similar_bars} bars",
+        f"A similar signal was {found.what} at {found.time:%H:%M}."
+        if found
+        else "No similar signal lately.",
+    )
+
+
+def _age(proposal: Proposal, settings: BotSettings, now: datetime) -> Verdict:
+    age = now - proposal.candle_time
+    return Verdict(
+        "analysis_age",
+        age <= settings.timeframe,
+        str(age),
+        str(settings.timeframe),
+        f"The analysis is {age} old.",
+    )
+
+
+def _gap(reading: Reading, rules: SignalRules) -> Verdict:
+    return Verdict(
+        "data_gap",
+        reading.gap_free,
+        "none" if reading.gap_free else "gap",
+        "none",
+        f"The last {rules.gap_window} candles are complete."
+        if reading.gap_free
+        else f"A candle is missing among the last {rules.gap_window}.",
+    )
+
+
+def no_setup(recommendation: Recommendation) -> Verdict:
+    """The analyst found nothing to trade."""
+    found = recommendation.direction is not Direction.NONE
+    text = recommendation.strongest_objection or "The analyst sees no setup."
+    return Verdict(
+        "none",
+        found,
+        recommendation.direction.value,
+        "long or short",
+        f"The analyst proposes {recommendation.direction}." if found else text,
+    )
+
+
+def drifted(
+    direction: Direction, entry: Decimal, stop: Decimal, last: Decimal, rules: SignalRules
+) -> Verdict:
+    """Price may have moved at most 0.25 R from the entry, either way."""
+    unit = abs(entry - stop)
+    drift = abs(last - entry) / unit if unit else ZERO
+    return Verdict(
+        "price_drift",
+        drift <= rules.max_drift_r,
+        f"{number(drift)} R",
+        f"{number(rules.max_drift_r)} R",
+        f"Price is {number(drift)} R from the {direction} entry.",
+    )

@@ -1,0 +1,111 @@
+"""The book of one trade: executions and funding in, quantities, value and result out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import Decimal
+
+from exchange.domain import ZERO, Execution, ExecutionKind, Side
+from trading.choices import ExitReason
+from trading.domain.exits import BREAKEVEN_RULE
+
+PLACES = Decimal("0.00000001")
+
+
+@dataclass(frozen=True, slots=True)
+class TradeBook:
+    """Sums of what happened. Values are price x quantity in USDT, each execution rounded to 8
+    places as the venue's ledger does; ``fees`` and ``funding`` are paid when above 0."""
+
+    side: Side
+    initial_stop: Decimal
+    entry_qty: Decimal = ZERO
+    entry_value: Decimal = ZERO
+    exit_qty: Decimal = ZERO
+    exit_value: Decimal = ZERO
+    fees: Decimal = ZERO
+    funding: Decimal = ZERO
+    opened_at: datetime | None = None
+    last_at: datetime | None = None
+    last_exit: ExecutionKind | None = None
+
+    @property
+    def open_qty(self) -> Decimal:
+        return self.entry_qty - self.exit_qty
+
+    @property
+    def avg_entry(self) -> Decimal:
+        """Average entry price, 8 places; 0 before the first fill."""
+        return (self.entry_value / self.entry_qty).quantize(PLACES) if self.entry_qty else ZERO
+
+    @property
+    def avg_exit(self) -> Decimal:
+        """Average exit price, 8 places; 0 before the first exit."""
+        return (self.exit_value / self.exit_qty).quantize(PLACES) if self.exit_qty else ZERO
+
+    @property
+    def gross_pnl(self) -> Decimal:
+        """Price result of what is closed, against the average entry."""
+        if self.exit_qty == self.entry_qty:
+            return self.side.sign * (self.exit_value - self.entry_value)
+        cost = (self.entry_value * self.exit_qty / self.entry_qty).quantize(PLACES)
+        return self.side.sign * (self.exit_value - cost)
+
+    @property
+    def net_pnl(self) -> Decimal:
+        """s x (exit value - entry value) - fees - funding paid."""
+        return self.gross_pnl - self.fees - self.funding
+
+    @property
+    def initial_risk(self) -> Decimal:
+        """|average entry - initial stop| x entry quantity, in USDT."""
+        return abs(self.avg_entry - self.initial_stop) * self.entry_qty
+
+    @property
+    def r_multiple(self) -> Decimal | None:
+        """Net result in units of the initial risk; None where that is 0."""
+        return (self.net_pnl / self.initial_risk).quantize(PLACES) if self.initial_risk else None
+
+
+def fold(book: TradeBook, execution: Execution) -> TradeBook:
+    """Add one execution, once, in any order: sums do not depend on it.
+
+    An execution on the trade's side enters, one on the other side exits.
+    """
+    value = (execution.qty * execution.price).quantize(PLACES)
+    last = max(filter(None, (book.last_at, execution.time)))
+    if execution.side is book.side:
+        opened = min(filter(None, (book.opened_at, execution.time)))
+        return replace(
+            book,
+            entry_qty=book.entry_qty + execution.qty,
+            entry_value=book.entry_value + value,
+            fees=book.fees + execution.fee,
+            opened_at=opened,
+            last_at=last,
+        )
+    return replace(
+        book,
+        exit_qty=book.exit_qty + execution.qty,
+        exit_value=book.exit_value + value,
+        fees=book.fees + execution.fee,
+        last_at=last,
+        last_exit=execution.kind,
+    )
+
+
+def exit_reason(kind: ExecutionKind, stop_rule: str, ordered: ExitReason | None) -> ExitReason:
+    """Why a trade closed: by the venue's stop or target, by our order, or by somebody else."""
+    if kind is ExecutionKind.TAKE_PROFIT:
+        return ExitReason.TAKE_PROFIT
+    if kind is ExecutionKind.STOP_LOSS:
+        if not stop_rule:
+            return ExitReason.STOP_LOSS
+        breakeven = stop_rule == BREAKEVEN_RULE
+        return ExitReason.BREAKEVEN if breakeven else ExitReason.TIGHTENED_STOP
+    if kind is ExecutionKind.LIQUIDATION:
+        return ExitReason.LIQUIDATION
+    if kind is ExecutionKind.ADL:
+        return ExitReason.ADL
+    return ordered or ExitReason.EXTERNAL
