@@ -147,6 +147,7 @@ class PaperPosition(models.Model):
     side = models.CharField(max_length=4)
     qty = AmountField()
     avg_price = AmountField()
+    cost = AmountField(help_text="Entry value of the open quantity, exact where avg_price is not.")
     stop_loss = AmountField(null=True)
     take_profit = AmountField(null=True)
     opened_at = models.DateTimeField()

@@ -107,6 +107,7 @@ class PaperPositionFactory(DjangoModelFactory[PaperPosition]):
     side = "buy"
     qty = Decimal("0.01")
     avg_price = Decimal(97000)
+    cost = Decimal(970)
     stop_loss = Decimal(95450)
     take_profit = Decimal(99900)
     opened_at = NOON
