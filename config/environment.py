@@ -41,7 +41,7 @@ class Environment(BaseSettings):
     """All variables. ``description`` is what the variable wants, in the words of the refusal."""
 
     model_config = SettingsConfigDict(
-        case_sensitive=False, extra="ignore", hide_input_in_errors=False, frozen=True
+        case_sensitive=False, env_ignore_empty=True, extra="ignore", frozen=True
     )
 
     autotrader_data: Path = Field(
@@ -175,9 +175,8 @@ def load_environment() -> Environment:
     """
     for name in SECRET_NAMES:
         _read_secret_file(name)
-    given = {name: value for name, value in os.environ.items() if value == ""}
     try:
-        return Environment(**{name.lower(): None for name in given if name in SECRET_NAMES})
+        return Environment()
     except ValidationError as exc:
         raise EnvironmentRefused("\n".join(_refusals(exc))) from None
 

@@ -115,7 +115,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 REDIS_URL = reveal(ENVIRONMENT.redis_url)
 
 if REDIS_URL is None:
-    CHANNEL_LAYERS = {"default": {"BACKEND": "config.channels.EmbeddedLayer"}}
+    CHANNEL_LAYERS: dict[str, Any] = {"default": {"BACKEND": "config.channels.EmbeddedLayer"}}
     CELERY_BROKER_URL = "memory://"
     CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = {"polling_interval": 0.05}
 else:
@@ -126,7 +126,8 @@ else:
             "CONFIG": {"hosts": [{"address": REDIS_URL, "socket_timeout": None}]},
         }
     }
-    CELERY_BROKER_URL = REDIS_URL
+    # Celery has its own name for a unix socket.
+    CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://", 1)
     CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 3600}
 
 CELERY_TASK_IGNORE_RESULT = True
