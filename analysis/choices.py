@@ -7,4 +7,3 @@ from exchange.labels import Labelled
 
 class AnalystKind(Labelled):
     TECHNICAL = "technical", "Technical rules"
-    RECORDED = "recorded", "Answers from record"
