@@ -1,0 +1,184 @@
+"""Matching: what one price step does to the orders and the position of its symbol.
+
+A step is walked open -> worse extreme for the owner -> better extreme -> close. The last leg
+stays between extremes that were both visited, so it can touch nothing new and is left out.
+The instant inside a step is unknown: fills at the open carry the step's start, others its middle.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import Decimal
+
+from exchange.domain import ExecutionKind, Instrument, OrderType, PriceStep, Side
+from exchange.paper import fills
+from exchange.paper.book import Book
+from exchange.paper.state import OpenPosition, VenueOrder
+
+
+@dataclass(frozen=True, slots=True)
+class _Leg:
+    """A straight move of price; ``at`` is the time its fills carry."""
+
+    start: Decimal
+    end: Decimal
+    at: datetime
+
+    @property
+    def low(self) -> Decimal:
+        return min(self.start, self.end)
+
+    @property
+    def high(self) -> Decimal:
+        return max(self.start, self.end)
+
+
+@dataclass(frozen=True, slots=True)
+class _Hit:
+    """Something price meets at ``base`` on a leg: an order, or a level of the position (None)."""
+
+    base: Decimal
+    kind: ExecutionKind
+    order: VenueOrder | None = None
+
+
+class StepMatcher:
+    """Matches one step against a book."""
+
+    def __init__(self, book: Book, step: PriceStep, instrument: Instrument) -> None:
+        self._book = book
+        self._step = step
+        self._instrument = instrument
+        # Orders that met this step's volume already; a limit order gets one share per step.
+        self._served: set[str] = set()
+
+    def run(self) -> None:
+        """Fill what the step reaches."""
+        for order in self._orders():
+            # A fill before it may have taken this one out of the book.
+            if order.order_id in self._book.orders and not order.rests:
+                self._take_at_open(order)
+        for leg in self._legs():
+            while (hit := self._next_hit(leg)) is not None:
+                self._fill(hit, leg)
+
+    def _orders(self) -> list[VenueOrder]:
+        """Orders of this symbol that were there before the step ended."""
+        step = self._step
+        orders = self._book.orders.values()
+        return [one for one in orders if one.symbol == step.symbol and one.created_at < step.end]
+
+    def _position(self) -> OpenPosition | None:
+        return self._book.positions.get(self._step.symbol)
+
+    def _take_at_open(self, order: VenueOrder) -> None:
+        """Fill a market or immediate order at the step's open, and cancel what is left of it."""
+        step, instrument = self._step, self._instrument
+        order = self._fitted(order)
+        at = max(step.start, order.created_at)
+        qty: Decimal = order.remaining
+        price: Decimal | None
+        if order.order_type is OrderType.MARKET:
+            price = fills.taker_price(step.open, order.side, qty, step, instrument)
+        else:
+            qty = fills.limit_qty(qty, step, instrument)
+            price = fills.ioc_price(order.reference, order.side, qty, step, instrument)
+        if price is not None:
+            self._book.execute(order, qty=qty, price=price, instrument=instrument, at=at)
+            order = self._book.orders.get(order.order_id, order)
+        if order.order_id in self._book.orders:
+            self._book.cancel(order, at, "immediate_or_cancel")
+
+    def _fitted(self, order: VenueOrder) -> VenueOrder:
+        """The order with its quantity cut to the position, if it may only reduce."""
+        position = self._position()
+        if not order.reduce_only or position is None:
+            return order
+        wanted = position.qty if order.close_all else min(order.remaining, position.qty)
+        return replace(order, qty=order.filled_qty + wanted)
+
+    def _legs(self) -> tuple[_Leg, _Leg]:
+        step = self._step
+        middle = step.start + (step.end - step.start) / 2
+        worse, better = step.high, step.low
+        if self._owner_side() is Side.BUY:
+            worse, better = step.low, step.high
+        return _Leg(step.open, worse, middle), _Leg(worse, better, middle)
+
+    def _owner_side(self) -> Side | None:
+        position = self._position()
+        if position is not None:
+            return position.side
+        return next((order.side for order in self._orders()), None)
+
+    def _next_hit(self, leg: _Leg) -> _Hit | None:
+        """What price meets first on the leg. At one price orders go before the stop, and the
+        stop before the target."""
+        hits = [
+            _Hit(price, ExecutionKind.TRADE, order)
+            for order in self._orders()
+            if (price := self._limit_touched(order, leg)) is not None
+        ]
+        position = self._position()
+        if position is not None:
+            hits += self._levels_touched(position, leg)
+        return min(hits, key=lambda hit: abs(hit.base - leg.start), default=None)
+
+    def _limit_touched(self, order: VenueOrder, leg: _Leg) -> Decimal | None:
+        """Price of a resting order that the leg trades through by a tick or starts beyond."""
+        if not order.rests or order.order_id in self._served:
+            return None
+        limit, tick = order.reference, self._instrument.tick_size
+        if order.side is Side.BUY:
+            return min(limit, leg.start) if leg.low <= limit - tick else None
+        return max(limit, leg.start) if leg.high >= limit + tick else None
+
+    def _levels_touched(self, position: OpenPosition, leg: _Leg) -> list[_Hit]:
+        hits: list[_Hit] = []
+        stop, target = position.stop_loss, position.take_profit
+        rises = position.side is Side.BUY
+        if stop is not None and (leg.low <= stop if rises else leg.high >= stop):
+            base = min(stop, leg.start) if rises else max(stop, leg.start)
+            hits.append(_Hit(base, ExecutionKind.STOP_LOSS))
+        # Whether price saw the target after the entry or before it can't be known from one step.
+        if target is None or position.symbol in self._book.entered:
+            return hits
+        if leg.high >= target if rises else leg.low <= target:
+            base = max(target, leg.start) if rises else min(target, leg.start)
+            hits.append(_Hit(base, ExecutionKind.TAKE_PROFIT))
+        return hits
+
+    def _fill(self, hit: _Hit, leg: _Leg) -> None:
+        if hit.order is not None:
+            self._fill_resting(hit.order, hit.base, leg)
+            return
+        position = self._book.positions[self._step.symbol]
+        side = position.side.opposite
+        if hit.kind is ExecutionKind.STOP_LOSS:
+            price = fills.taker_price(hit.base, side, position.qty, self._step, self._instrument)
+        else:
+            price = fills.round_against(hit.base, side, self._instrument)
+        at = max(self._moment(hit.base, leg), position.updated_at)
+        self._book.close_position(
+            position, price=price, instrument=self._instrument, at=at, kind=hit.kind
+        )
+
+    def _fill_resting(self, order: VenueOrder, price: Decimal, leg: _Leg) -> None:
+        self._served.add(order.order_id)
+        order = self._fitted(order)
+        qty = fills.limit_qty(order.remaining, self._step, self._instrument)
+        opened_beyond = price != order.reference
+        self._book.execute(
+            order,
+            qty=qty,
+            price=fills.round_against(price, order.side, self._instrument),
+            instrument=self._instrument,
+            at=max(self._moment(price, leg), order.updated_at),
+            # Beyond its limit at the first price it could meet: it never rested, it took.
+            is_maker=not (opened_beyond and order.created_at >= self._step.start),
+        )
+
+    def _moment(self, price: Decimal, leg: _Leg) -> datetime:
+        at_open = price == self._step.open == leg.start
+        return self._step.start if at_open else leg.at
