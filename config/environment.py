@@ -213,6 +213,8 @@ def prepare_data_folder(environment: Environment) -> None:
     """Create the data folder for its owner only, or say why it can't be."""
     try:
         environment.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+        # For collected static files; the server warns about a folder that is not there.
+        (environment.data / "static").mkdir(exist_ok=True)
         probe = environment.data / ".probe"
         probe.touch()
         probe.unlink()

@@ -33,7 +33,7 @@ class Feed:
         self._events: deque[str] = deque()
         self._fragments: dict[str, None] = {}
         self._values: dict[str, str] = {}
-        self._versions: dict[str, str] = {}
+        self._versions: dict[str, str] | None = None
         self._heartbeat: int | None = None
         self._seq = 0
         self._sent_state_at = float("-inf")
@@ -58,10 +58,10 @@ class Feed:
         self._values.update(values)
         self._wake.set()
 
-    def put_versions(self, versions: Mapping[str, str]) -> None:
-        """Send the versions of all fragments with the next values: what a new page compares."""
-        self._versions.update(versions)
-        self._wake.set()
+    def put_all(self, values: Mapping[str, str], versions: Mapping[str, str]) -> None:
+        """Tell a new page everything; it compares the versions with those it was rendered from."""
+        self._versions = dict(versions)
+        self.put_values(values)
 
     def put_heartbeat(self, read_at_ms: int) -> None:
         """Say when the values were last found current."""
@@ -95,7 +95,7 @@ class Feed:
         if self._fragments and (due or not self._hidden):
             names, self._fragments = list(self._fragments), {}
             return body_of({"f": names})
-        if (self._values or self._versions) and due:
+        if (self._values or self._versions is not None) and due:
             return self._values_body()
         if self._heartbeat is not None:
             read_at_ms, self._heartbeat = self._heartbeat, None
@@ -104,9 +104,9 @@ class Feed:
 
     def _values_body(self) -> str:
         payload: dict[str, object] = {"t": epoch_ms(), "v": self._values}
-        if self._versions:
+        if self._versions is not None:
             payload["ver"] = self._versions
-        self._values, self._versions = {}, {}
+        self._values, self._versions = {}, None
         self._sent_state_at = asyncio.get_running_loop().time()
         return body_of(payload)
 
@@ -115,7 +115,7 @@ class Feed:
         return self._sent_state_at + interval - asyncio.get_running_loop().time()
 
     async def _wait(self) -> None:
-        state_waits = bool(self._values or self._versions or self._fragments)
+        state_waits = bool(self._values or self._fragments or self._versions is not None)
         timeout = max(0.0, self._seconds_until_due()) if state_waits else None
         try:
             async with asyncio.timeout(timeout):

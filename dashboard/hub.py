@@ -86,8 +86,8 @@ class Hub:
     def _take(self, message: dict[str, Any]) -> None:
         event = {name: message[name] for name in ("id", "kind", "level", "text")}
         body = body_of({"event": event})
-        watched = self._current.versions if self._current else {}
-        # Watched parts are announced when the look finds them changed, not twice.
+        # A part whose version is watched is announced when the look finds it changed, not twice.
+        watched = {key.partition(":")[0] for key in self._current.versions} if self._current else {}
         others = [name for name in message["fragments"] if name not in watched]
         for feed in self._feeds:
             feed.put_event(body)
@@ -131,8 +131,7 @@ class Hub:
         self._read_at = epoch_ms()
         newcomers, self._newcomers = self._newcomers, set()
         for feed in newcomers:
-            feed.put_values(snapshot.values)
-            feed.put_versions(snapshot.versions)
+            feed.put_all(snapshot.values, snapshot.versions)
         if before is None:
             return
         values = _changed(before.values, snapshot.values)

@@ -81,12 +81,15 @@ def start_postgresql() -> Server:
     return _started(command, folder, url, signal.SIGINT, lambda: psycopg.connect(url).close())
 
 
-def start_redis() -> Server:
-    """Start a Redis that keeps nothing. Raises ``ServiceMissing``."""
+def start_redis(folder: Path | None = None) -> Server:
+    """Start a Redis that keeps nothing, in the folder of one that died or a new one.
+
+    Raises ``ServiceMissing``.
+    """
     binary = shutil.which("redis-server")
     if binary is None:
         raise ServiceMissing("no redis-server in PATH")
-    folder = _private_folder("redis")
+    folder = folder or _private_folder("redis")
     path = folder / "redis.sock"
     command = [binary, "--port", "0", "--unixsocket", str(path), "--save", "", "--dir", str(folder)]
     url = f"unix://{path}"

@@ -120,8 +120,8 @@ def test_receiver_of_a_closed_loop_is_passed_over() -> None:
     abandoned = asyncio.new_event_loop()
     task = abandoned.create_task(leave_waiting())
     abandoned.run_forever()
-    task.get_coro().close()  # type: ignore[union-attr]
-    task._log_destroy_pending = False
+    task.get_coro().close()
+    task._log_destroy_pending = False  # type: ignore[attr-defined]
     abandoned.close()
 
     async def scenario() -> Message:
