@@ -46,7 +46,7 @@ def instrument_from_prices(symbol: str, prices: list[Decimal]) -> Instrument:
 
     The tick is one unit of the last decimal place that occurs. The quantity step is the power of
     ten that is worth at most 1 USDT at the last price, so that the minimum of 5 USDT can be met;
-    leverage is at most 25 and an order at most a million steps.
+    leverage is at most 25 and an order at most ten million steps.
     """
     exponents = [_exponent(price) for price in prices]
     tick_size = Decimal(1).scaleb(min(min(exponents), 0))
@@ -58,7 +58,7 @@ def instrument_from_prices(symbol: str, prices: list[Decimal]) -> Instrument:
         tick_size=tick_size,
         qty_step=qty_step,
         min_qty=qty_step,
-        max_qty=qty_step * 1_000_000,
+        max_qty=qty_step * 10_000_000,
         min_notional=MIN_NOTIONAL,
         max_leverage=Decimal(25),
     )
