@@ -1,0 +1,79 @@
+"""From prices to pixels: the price axis, its ticks and how numbers are written on it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from math import ceil, floor, log, log10
+
+import numpy as np
+
+from exchange.candles import Floats
+
+PAD = 0.06
+# Above this ratio of high to low, equal steps of percent read better than equal steps of price.
+LOG_RATIO = 1.4
+# A range this small against the price would leave nothing to see: a market that did not move.
+LEAST_RANGE = 1e-6
+TICK_STEPS = (Decimal(1), Decimal(2), Decimal("2.5"), Decimal(5))
+TICKS_WANTED = 7.5
+
+
+@dataclass(frozen=True, slots=True)
+class PriceAxis:
+    """Maps prices to rows of a panel ``height`` pixels high; row 0 is ``high``."""
+
+    low: float
+    high: float
+    height: int
+    logarithmic: bool
+
+    def rows(self, prices: Floats) -> Floats:
+        """Rows of many prices, as floats."""
+        low, high, values = self.low, self.high, prices
+        if self.logarithmic:
+            low, high, values = log(low), log(high), np.log(prices)
+        share: Floats = (high - values) / (high - low)
+        return share * (self.height - 1)
+
+    def row(self, price: float) -> float:
+        """Row of one price."""
+        return float(self.rows(np.array([price]))[0])
+
+    def ticks(self) -> list[Decimal]:
+        """Between 5 and 10 round prices in range, one round step apart (about 7 is aimed at)."""
+        step = tick_step(self.high - self.low)
+        first, last = ceil(Decimal(self.low) / step), floor(Decimal(self.high) / step)
+        return [step * number for number in range(first, last + 1)]
+
+
+def price_axis(low: float, high: float, height: int) -> PriceAxis:
+    """An axis that shows ``low`` to ``high`` with room above and below."""
+    if high - low < LEAST_RANGE * high:
+        low, high = low * 0.995, high * 1.005
+    logarithmic = high / low > LOG_RATIO
+    if logarithmic:
+        pad = (high / low) ** PAD
+        return PriceAxis(low / pad, high * pad, height, logarithmic)
+    room = (high - low) * PAD
+    return PriceAxis(low - room, high + room, height, logarithmic)
+
+
+def tick_step(span: float) -> Decimal:
+    """The step from {1, 2, 2.5, 5} x 10^k that brings the number of ticks nearest to 7.5."""
+    exponent = floor(log10(span / TICKS_WANTED))
+    steps = [
+        mantissa.scaleb(power) for power in (exponent, exponent + 1) for mantissa in TICK_STEPS
+    ]
+    return min(steps, key=lambda step: abs(span / float(step) - TICKS_WANTED))
+
+
+def decimals_of(step: Decimal) -> int:
+    """How many places a number in steps of ``step`` needs."""
+    exponent = step.normalize().as_tuple().exponent
+    return max(0, -int(exponent))
+
+
+def number(value: Decimal | float, decimals: int) -> str:
+    """A number with fixed places and no exponent."""
+    return f"{value:.{decimals}f}"

@@ -1,0 +1,121 @@
+"""Draws a whole picture: what to show is the caller's, how it looks is decided here.
+
+Drawing happens on greyscale images whose greys are palette indices (see ``chart_layout``).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from analysis import chart_layout as look
+from analysis.chart_layout import Layout
+from analysis.chart_panel import LINE, blank_panel, price_panel
+from analysis.chart_picture import Columns, Picture, columns
+from analysis.chart_type import fitted, font
+
+# Lengths at scale 1.
+PANEL_TITLE = 22
+TAG_HEIGHT = 28
+# A tick label this near to the last-price tag would be hidden by it.
+TAG_CLEARANCE = 24
+
+
+def draw(picture: Picture, layout: Layout) -> Image.Image:
+    """The finished picture as an image of palette indices (mode L)."""
+    sheet = Image.new("L", layout.size, look.PAPER)
+    pen = ImageDraw.Draw(sheet)
+    spots = columns(layout, picture.slots)
+    sheet.paste(price_panel(picture, layout, spots), layout.price[:2])
+    sheet.paste(_volume_panel(picture, layout, spots), layout.volume[:2])
+    sheet.paste(_rsi_panel(picture, layout, spots), layout.rsi[:2])
+    _header(pen, picture, layout)
+    _gutter(pen, picture, layout)
+    _times(pen, picture, layout, spots)
+    return sheet
+
+
+def _volume_panel(picture: Picture, layout: Layout, spots: Columns) -> Image.Image:
+    image, pen = blank_panel(layout.volume)
+    title = layout.px(PANEL_TITLE)
+    room = layout.volume.height - title
+    volumes = picture.candles.volume
+    top = float(volumes.max())
+    if top > 0:
+        heights = np.rint(volumes / top * room).astype(int).tolist()
+        for slot, height in enumerate(heights):
+            left, right = spots.span(slot)
+            if height > 0:
+                bottom = layout.volume.height - 1
+                pen.rectangle((left, bottom - height + 1, right, bottom), fill=look.VOLUME)
+    _panel_title(pen, picture.volume_title, layout)
+    return image
+
+
+def _rsi_panel(picture: Picture, layout: Layout, spots: Columns) -> Image.Image:
+    image, pen = blank_panel(layout.rsi)
+    for value in (30, 50, 70):
+        row = _rsi_row(value, layout)
+        pen.line((0, row, layout.rsi.width, row), fill=look.GRID if value == 50 else look.RSI_LINE)
+    rows = [_rsi_row(value, layout) for value in picture.rsi.tolist()]
+    points = list(zip(spots.middles()[: picture.seen].tolist(), rows, strict=True))
+    pen.line(points, fill=look.RSI, width=layout.px(LINE), joint="curve")
+    _panel_title(pen, picture.rsi_title, layout)
+    return image
+
+
+def _rsi_row(value: float, layout: Layout) -> int:
+    """Row in the RSI panel, below its title: 100 at the top, 0 at the bottom."""
+    title = layout.px(PANEL_TITLE)
+    return round(title + (100 - value) / 100 * (layout.rsi.height - title - 1))
+
+
+def _panel_title(pen: ImageDraw.ImageDraw, text: str, layout: Layout) -> None:
+    face = font(layout.px(look.SMALL_SIZE))
+    at = (layout.px(2), layout.px(PANEL_TITLE) // 2)
+    pen.text(at, text, fill=look.INK, font=face, anchor="lm")
+
+
+def _header(pen: ImageDraw.ImageDraw, picture: Picture, layout: Layout) -> None:
+    width = layout.price.width
+    rows = layout.header_rows
+    left = layout.price.left
+    face = fitted(picture.title, layout.px(look.TITLE_SIZE), width, bold=True)
+    pen.text((left, rows[0]), picture.title, fill=look.INK, font=face, anchor="lm")
+    face = fitted(picture.legend, layout.px(look.LEGEND_SIZE), width)
+    pen.text((left, rows[1]), picture.legend, fill=look.TEXT, font=face, anchor="lm")
+    for row in layout.separators:
+        pen.line((left, row, layout.size[0] - left, row), fill=look.SEPARATOR)
+
+
+def _gutter(pen: ImageDraw.ImageDraw, picture: Picture, layout: Layout) -> None:
+    """Axis ticks and their texts, the last price's tag and the marks of the RSI panel."""
+    edge, top = layout.price.right, layout.price.top
+    text_left, width = layout.gutter_text, layout.gutter_width
+    tag_row = top + round(picture.axis.row(picture.tag.price))
+    longest = max((tick.text for tick in picture.ticks), key=len, default="")
+    face = fitted(longest, layout.px(look.TICK_SIZE), width)
+    for tick in picture.ticks:
+        row = top + round(picture.axis.row(tick.price))
+        pen.line((edge, row, edge + layout.tick_length, row), fill=look.INK)
+        if abs(row - tag_row) > layout.px(TAG_CLEARANCE):
+            pen.text((text_left, row), tick.text, fill=look.INK, font=face, anchor="lm")
+    half = layout.px(TAG_HEIGHT) // 2
+    right = layout.size[0] - layout.px(2)
+    pen.rectangle((edge + layout.px(2), tag_row - half, right, tag_row + half), fill=look.INK)
+    face = fitted(picture.tag.text, layout.px(look.TAG_SIZE), width, bold=True)
+    pen.text((text_left, tag_row), picture.tag.text, fill=look.PAPER, font=face, anchor="lm")
+    small = font(layout.px(look.SMALL_SIZE))
+    for value in (30, 50, 70):
+        row = layout.rsi.top + _rsi_row(value, layout)
+        pen.line((edge, row, edge + layout.tick_length, row), fill=look.INK)
+        pen.text((text_left, row), str(value), fill=look.INK, font=small, anchor="lm")
+
+
+def _times(pen: ImageDraw.ImageDraw, picture: Picture, layout: Layout, spots: Columns) -> None:
+    face = font(layout.px(look.SMALL_SIZE))
+    for slot, text in picture.times:
+        half = face.getlength(text) / 2
+        middle = layout.price.left + float(spots.middles()[slot])
+        middle = min(max(middle, layout.price.left + half), layout.size[0] - half - layout.px(4))
+        pen.text((middle, layout.time_row), text, fill=look.INK, font=face, anchor="mm")

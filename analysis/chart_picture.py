@@ -1,0 +1,90 @@
+"""What a chart shows and where its columns stand, before anything is drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from analysis.chart_axis import PriceAxis
+from analysis.chart_layout import Layout
+from exchange.candles import CandleWindow, Floats
+
+BODY_SHARE = 0.65
+# At scale 1.
+WICK = 2
+
+
+class Marker(NamedTuple):
+    """A numbered triangle whose tip is at ``price``: above the bar, or below it."""
+
+    number: int
+    slot: int
+    price: float
+    above: bool
+
+
+class LevelTag(NamedTuple):
+    level_id: str
+    price: float
+
+
+class Gutter(NamedTuple):
+    """A text beside the price axis."""
+
+    price: float
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """Everything a chart shows, in the units that it shows.
+
+    ``candles`` fill the first of ``slots`` equal columns. Averages, RSI and volume belong to
+    the first candles, those that the analysis saw; ``seen`` is their number.
+    """
+
+    candles: CandleWindow
+    slots: int
+    seen: int
+    axis: PriceAxis
+    ema_fast: Floats
+    ema_slow: Floats
+    rsi: Floats
+    volume_title: str
+    rsi_title: str
+    title: str
+    legend: str
+    ticks: Sequence[Gutter]
+    tag: Gutter
+    times: Sequence[tuple[int, str]]
+    levels: Sequence[LevelTag]
+    markers: Sequence[Marker]
+
+
+class Columns(NamedTuple):
+    """Where the candles stand: x of each column's wick, and how wide body and wick are."""
+
+    wicks: list[int]
+    body: int
+    wick: int
+
+    def middles(self) -> Floats:
+        return np.array(self.wicks) + (self.wick - 1) / 2
+
+    def span(self, slot: int) -> tuple[int, int]:
+        """First and last pixel of a candle's body."""
+        left = self.wicks[slot] - (self.body - self.wick) // 2
+        return left, left + self.body - 1
+
+
+def columns(layout: Layout, slots: int) -> Columns:
+    step = layout.price.width / slots
+    wick = max(1, layout.px(WICK))
+    body = max(wick + 2, int(step * BODY_SHARE))
+    # Body and wick are both odd or both even, or the wick would stand off centre.
+    body -= (body - wick) % 2
+    wicks = [round((slot + 0.5) * step - wick / 2) for slot in range(slots)]
+    return Columns(wicks, body, wick)
