@@ -105,10 +105,12 @@ class ScriptedMarket:
             self._last[symbol] = one.close
         self._now += MINUTE
 
-    def settle_funding(self, rate: Number, *, symbol: str = "BTCUSDT") -> None:
-        """A settlement at the present, on the last price."""
-        event = FundingEvent(symbol, self._now, Decimal(str(rate)), self._last[symbol])
-        self._funding[symbol].append(event)
+    def settle_funding(
+        self, rate: Number, *, symbol: str = "BTCUSDT", after: timedelta = timedelta()
+    ) -> None:
+        """A settlement at the present, or ``after`` it, on the present last price."""
+        time, mark = self._now + after, self._last[symbol]
+        self._funding[symbol].append(FundingEvent(symbol, time, Decimal(str(rate)), mark))
 
     def now(self) -> datetime:
         return self._now
