@@ -116,7 +116,7 @@ REDIS_URL = reveal(ENVIRONMENT.redis_url)
 
 if REDIS_URL is None:
     CHANNEL_LAYERS: dict[str, Any] = {"default": {"BACKEND": "config.channels.EmbeddedLayer"}}
-    CELERY_BROKER_URL = "memory://"
+    CELERY_BROKER_URL = "memory://localhost/"
     CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = {"polling_interval": 0.05}
 else:
     CHANNEL_LAYERS = {
@@ -131,6 +131,8 @@ else:
     CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 3600}
 
 CELERY_TASK_IGNORE_RESULT = True
+# No results, so none to clean up: beat would add a task for that.
+CELERY_RESULT_EXPIRES = None
 CELERY_TASK_DEFAULT_QUEUE = "cycles"
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]

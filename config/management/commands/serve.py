@@ -1,0 +1,64 @@
+"""``manage.py serve``: everything in one process, which is what ``make run`` starts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import Tags
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError
+from django.db import connections
+
+from config.demo import first_start
+from config.embedded.preflight import StartRefused, listen, lock_data_folder
+from config.embedded.screen import FirstThings, screen
+from config.embedded.server import Embedded, leave_at_once
+from config.embedded.tasks import TaskThreads
+
+
+class Command(BaseCommand):
+    help = "Run web server, task worker, beat and traders in this one process."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        # Imported here: it pulls in the market and its numbers, which other commands don't need.
+        from trading.wiring import TraderSupervisor
+
+        if not settings.EMBEDDED:
+            raise CommandError(
+                "serve runs everything in one process, but REDIS_URL or DEPLOYMENT=production asks "
+                "for processes apart: unset them, or start the processes of docker-compose.yml"
+            )
+        environment = settings.ENVIRONMENT
+        try:
+            lock = lock_data_folder(settings.DATA_DIR)
+            listener = listen(environment.host, environment.port)
+        except StartRefused as exc:
+            raise CommandError(str(exc)) from None
+        call_command("prepare", verbosity=0)
+        self.check(databases=["default"], tags=[Tags.database])
+        password = first_start(
+            demo=environment.demo, seed=environment.demo_seed, speed=environment.demo_speed
+        )
+        address = _address(environment.host, environment.port)
+        text = screen(address=address, data_folder=str(settings.DATA_DIR), password=password)
+        connections.close_all()
+
+        def started() -> None:
+            self._say(text)
+            FirstThings(address=address, write=self._say).start()
+
+        code = Embedded(listener, TaskThreads(), TraderSupervisor(), started).run()
+        lock.close()
+        self._say("  Stopped.")
+        leave_at_once(code)
+
+    def _say(self, text: str) -> None:
+        self.stdout.write(text)
+        self.stdout.flush()
+
+
+def _address(host: str, port: int) -> str:
+    shown = {"0.0.0.0": "localhost", "::": "localhost"}.get(host, host)  # noqa: S104
+    shown = f"[{shown}]" if ":" in shown else shown
+    return f"http://{shown}:{port}/"
