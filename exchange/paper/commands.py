@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
 
-from exchange.domain import Instrument, OrderRequest, OrderType, Side
+from exchange.domain import ZERO, Instrument, OrderRequest, OrderType, Side
 from exchange.paper import margin
 from exchange.paper.book import Book
 from exchange.paper.state import (
@@ -48,7 +48,7 @@ def place(state: PaperState, event: Place, instruments: Instruments) -> Outcome:
     order = _order(event, position, book.next_id("po"))
     needed = margin.order_margin(order, state, instrument)
     free = margin.available(state, instruments)
-    if needed > max(free, Decimal(0)):
+    if needed > max(free, ZERO):
         message = f"The order needs {needed:.2f} USDT of margin, {free:.2f} are available."
         return _refused(state, "insufficient_margin", message)
     book.put(order)

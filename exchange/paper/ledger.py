@@ -14,8 +14,8 @@ from datetime import datetime
 from decimal import Decimal
 
 from django.core.exceptions import ValidationError
+from django.db import DataError, connection, transaction
 from django.db import Error as DatabaseFailure
-from django.db import connection, transaction
 
 from exchange.domain import (
     ZERO,
@@ -78,7 +78,7 @@ class PaperExchange:
     def __init__(self, account: ExchangeAccount, market: MarketData) -> None:
         self._account = account
         self._market = market
-        self._turns = threading.RLock()
+        self._turns = threading.Lock()
         self._instruments: dict[str, Instrument] = {}
         self._pending: list[AccountUpdate] = []
         self._state: PaperState | None = None
@@ -182,8 +182,10 @@ class PaperExchange:
     def _keep_command(self, before: PaperState, outcome: Outcome) -> None:
         try:
             self._keep(before, outcome)
-        except ValidationError as exc:
-            raise OrderRejected("; ".join(exc.messages), code="amount_not_storable") from exc
+        except (ValidationError, DataError) as exc:
+            # Either way the statement failed and the transaction was rolled back.
+            message = f"The paper ledger cannot keep an amount of this: {exc}"
+            raise OrderRejected(message, code="amount_not_storable") from exc
         except DatabaseFailure as exc:
             raise OrderOutcomeUnknown(f"The paper ledger did not confirm: {exc}") from exc
 

@@ -74,10 +74,10 @@ def tables(account: ExchangeAccount) -> list[list[dict[str, Any]]]:
 
 @contextmanager
 def failing_writes(table: str) -> Iterator[None]:
-    """A database that breaks when it should insert into ``table``."""
+    """A database that breaks when it should write into ``table``."""
 
     def fail(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
-        if sql.startswith("INSERT") and table in sql:
+        if sql.startswith(("INSERT", "UPDATE")) and f"exchange_{table}" in sql:
             raise OperationalError("disk I/O error")
         return execute(sql, params, many, context)
 
@@ -273,7 +273,7 @@ def test_failed_write_leaves_memory_and_tables_alike(
     market.play(FLAT)
     before = tables(account)
 
-    with failing_writes("exchange_paperexecution"), pytest.raises(ExchangeUnavailable):
+    with failing_writes("paperexecution"), pytest.raises(ExchangeUnavailable):
         venue.drain()
 
     assert tables(account) == before
@@ -282,15 +282,15 @@ def test_failed_write_leaves_memory_and_tables_alike(
 
 
 def test_unconfirmed_order_is_unknown_and_can_be_looked_up(venue: PaperExchange) -> None:
-    with failing_writes("exchange_paperorder"), pytest.raises(OrderOutcomeUnknown):
+    with failing_writes("paperorder"), pytest.raises(OrderOutcomeUnknown):
         venue.place_order(entry())
 
     assert venue.order(symbol="BTCUSDT", order_link_id="entry") is None
     assert venue.open_orders() == ()
 
 
-def test_amount_that_sqlite_cannot_keep_is_refused(venue: PaperExchange) -> None:
-    absurd = order(BUY, 10, target="1234567890123456.1", link_id="entry")
+def test_amount_that_the_database_cannot_keep_is_refused(venue: PaperExchange) -> None:
+    absurd = order(BUY, 10, target="12345678901234567.1", link_id="entry")
 
     with pytest.raises(OrderRejected) as refused:
         venue.place_order(absurd)

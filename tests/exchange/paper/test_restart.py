@@ -10,12 +10,12 @@ from decimal import Decimal
 import pytest
 
 from exchange.domain import Side
-from exchange.errors import OrderRejected
+from exchange.errors import ExchangeUnavailable, OrderRejected
 from exchange.models import ExchangeAccount
 from exchange.paper.ledger import PaperExchange
 from tests.exchange.paper.engine_account import order
 from tests.exchange.paper.scripted_market import MINUTE, Bar, ScriptedMarket, bar
-from tests.exchange.paper.test_ledger import make_account, tables
+from tests.exchange.paper.test_ledger import failing_writes, make_account, tables
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -79,6 +79,23 @@ def test_restarts_between_all_steps_change_no_row(seed: int) -> None:
     rows = tables(steady)
     assert len(rows[3]) > 5
     assert tables(restarted) == rows
+
+
+@pytest.mark.parametrize(
+    "table", ["paperaccount", "paperorder", "paperposition", "paperexecution", "paperledgerentry"]
+)
+def test_death_between_two_writes_is_made_up_after_the_restart(table: str) -> None:
+    steady, killed = make_account("steady"), make_account("killed")
+    for account in (steady, killed):
+        market = ScriptedMarket()
+        PaperExchange(account, market).place_order(order(Side.BUY, 10, stop=97, link_id="entry"))
+        market.play(bar(100, 100, 100, 100))
+        if account is killed:
+            with failing_writes(table), pytest.raises(ExchangeUnavailable):
+                PaperExchange(account, market).drain()
+        PaperExchange(account, market).drain()
+
+    assert tables(killed) == tables(steady)
 
 
 @pytest.mark.parametrize("seed", range(6))
