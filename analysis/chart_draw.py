@@ -19,6 +19,7 @@ PANEL_TITLE = 22
 TAG_HEIGHT = 28
 # A tick label this near to the last-price tag would be hidden by it.
 TAG_CLEARANCE = 24
+SEPARATOR_CLEARANCE = 4
 
 
 def draw(picture: Picture, layout: Layout) -> Image.Image:
@@ -98,7 +99,8 @@ def _gutter(pen: ImageDraw.ImageDraw, picture: Picture, layout: Layout) -> None:
     for tick in picture.ticks:
         row = top + round(picture.axis.row(tick.price))
         pen.line((edge, row, edge + layout.tick_length, row), fill=look.INK)
-        if abs(row - tag_row) > layout.px(TAG_CLEARANCE):
+        above_separator = row < layout.price.bottom - layout.px(SEPARATOR_CLEARANCE)
+        if above_separator and abs(row - tag_row) > layout.px(TAG_CLEARANCE):
             pen.text((text_left, row), tick.text, fill=look.INK, font=face, anchor="lm")
     half = layout.px(TAG_HEIGHT) // 2
     right = layout.size[0] - layout.px(2)

@@ -38,12 +38,20 @@ class Gutter(NamedTuple):
     text: str
 
 
+class PlanLine(NamedTuple):
+    """A line of a signal with the text of its label; ``colour`` is a palette index."""
+
+    price: float
+    text: str
+    colour: int
+
+
 @dataclass(frozen=True, slots=True)
 class Picture:
     """Everything a chart shows, in the units that it shows.
 
-    ``candles`` fill the first of ``slots`` equal columns. Averages, RSI and volume belong to
-    the first candles, those that the analysis saw; ``seen`` is their number.
+    ``candles`` fill the first of ``slots`` equal columns; the rest stays blank. Averages, RSI
+    and volume ratio belong to the first ``seen`` candles, those that the analysis saw.
     """
 
     candles: CandleWindow
@@ -62,6 +70,7 @@ class Picture:
     times: Sequence[tuple[int, str]]
     levels: Sequence[LevelTag]
     markers: Sequence[Marker]
+    plan: Sequence[PlanLine] = ()
 
 
 class Columns(NamedTuple):

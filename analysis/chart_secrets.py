@@ -7,10 +7,9 @@ give the same picture.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import NamedTuple
-
-import numpy as np
 
 from analysis.chart_layout import RENDERER_VERSION
 from analysis.domain import AnalysisInput
@@ -27,6 +26,8 @@ FACTOR_DIGITS = 10
 # Markers stay clear of the first and newest bars and of each other.
 MARKER_MARGIN = 14
 MARKER_GAP = 8
+# This share of the visible range under its edge leaves room for triangle and number.
+MARKER_ROOM = 0.05
 
 
 class Secrets(NamedTuple):
@@ -57,28 +58,19 @@ def secrets_of(given: AnalysisInput, visible: CandleWindow) -> Secrets:
 
 def _marker_slots(visible: CandleWindow, source: bytes) -> tuple[int, int]:
     """One bar whose high stands free and one whose low does, neither of them the extremes."""
-    first = _pick(_free(visible.high), int.from_bytes(source[8:12]), apart_from=None)
-    second = _pick(_free(-visible.low), int.from_bytes(source[12:16]), apart_from=first)
+    margin = MARKER_ROOM * float(visible.high.max() - visible.low.min())
+    inner = range(MARKER_MARGIN, len(visible) - MARKER_MARGIN)
+    first = _pick(visible.high, inner, margin, int.from_bytes(source[8:12]))
+    others = [bar for bar in inner if abs(bar - first) >= MARKER_GAP]
+    second = _pick(-visible.low, others, margin, int.from_bytes(source[12:16]))
     return first, second
 
 
-def _free(series: Floats) -> Floats:
-    """Per bar, how far it stands out over its two neighbours; the extreme itself never does."""
-    out = np.full(len(series), -np.inf)
-    out[1:-1] = series[1:-1] - np.maximum(series[:-2], series[2:])
-    out[np.argmax(series)] = -np.inf
-    return out
-
-
-def _pick(standing_out: Floats, draw_number: int, *, apart_from: int | None) -> int:
-    """A bar by number among those that stand out, or among all when none does."""
-    inner = range(MARKER_MARGIN, len(standing_out) - MARKER_MARGIN)
-    allowed = [
-        bar
-        for bar in inner
-        if np.isfinite(standing_out[bar])
-        and (apart_from is None or abs(bar - apart_from) >= MARKER_GAP)
-    ]
-    free = [bar for bar in allowed if standing_out[bar] > 0]
-    choices = free or allowed
-    return choices[draw_number % len(choices)]
+def _pick(series: Floats, bars: Sequence[int], margin: float, number: int) -> int:
+    """A bar by number among those at least ``margin`` under the extreme that stand out over
+    both neighbours; where none does the conditions are dropped, the last one first."""
+    limit = float(series.max()) - margin
+    inside = [bar for bar in bars if series[bar] <= limit]
+    free = [bar for bar in inside if series[bar] > max(series[bar - 1], series[bar + 1])]
+    choices = free or inside or list(bars)
+    return choices[number % len(choices)]
