@@ -52,3 +52,11 @@ def logging_config(level: str, style: str) -> dict[str, Any]:
             "django_celery_beat": {"level": "WARNING"},
         },
     }
+
+
+def report_errors(dsn: str) -> None:
+    """Send errors to Sentry, without local variables and personal data: both can hold secrets."""
+    # Imported here, because it is used only where a DSN is set.
+    import sentry_sdk
+
+    sentry_sdk.init(dsn, send_default_pii=False, include_local_variables=False)

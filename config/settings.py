@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from config.environment import Deployment, load_environment, prepare_data_folder, secret_key
-from config.logging import logging_config
+from config.logging import logging_config, report_errors
 
 ENVIRONMENT = load_environment()
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -144,6 +144,9 @@ CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 
 LOGGING_CONFIG = "logging.config.dictConfig"
 LOGGING = logging_config(ENVIRONMENT.log_level, ENVIRONMENT.log_format)
+
+if ENVIRONMENT.sentry_dsn is not None:
+    report_errors(ENVIRONMENT.sentry_dsn.get_secret_value())
 
 LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"
