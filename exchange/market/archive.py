@@ -33,7 +33,9 @@ class Archive:
         self._loaded: dict[tuple[str, timedelta], tuple[str, CandleWindow]] = {}
 
     def symbols(self) -> tuple[str, ...]:
-        return tuple(CandleSeries.objects.values_list("symbol", flat=True).distinct())
+        # Ordered by the symbol alone: the default order would make each interval distinct.
+        names = CandleSeries.objects.order_by("symbol").values_list("symbol", flat=True)
+        return tuple(names.distinct())
 
     def intervals(self, symbol: str) -> tuple[timedelta, ...]:
         """Stored intervals of ``symbol``, finest first; ``UnknownSymbol`` if there are none."""

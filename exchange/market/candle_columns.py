@@ -188,8 +188,8 @@ def _parsed_times(column: Column) -> Column:
 
 def _parse_time(value: object) -> int | float:
     text = str(value).strip()
-    # Whole numbers stay whole: nanoseconds do not fit a float.
-    if text.isdecimal():
+    # Whole numbers stay whole: nanoseconds do not fit a float, but do fit 64 bits.
+    if text.isdecimal() and len(text) < 20:
         return int(text)
     try:
         return float(text)

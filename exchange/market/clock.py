@@ -126,7 +126,8 @@ class SessionClock:
             )
 
     def _position(self, anchor: _Anchor, wall_now: datetime) -> datetime:
-        running = min(anchor.running(wall_now), anchor.reserved)
+        # A wall clock behind the one that set the anchor must not lead into the past.
+        running = max(anchor.market, min(anchor.running(wall_now), anchor.reserved))
         self._latest = max(self._latest, anchor.capped(running))
         return self._latest
 

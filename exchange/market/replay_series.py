@@ -35,17 +35,17 @@ class ReplaySeries:
         self.first_open = min(from_ms(int(window.times[0])) for window in stored)
         self.last_close = max(window.last_close_time for window in stored)
         overlaps = [_overlap(window, start, end) for window in stored]
+        if max(overlaps) <= timedelta(0):
+            raise CandlesUnavailable(
+                f"{symbol} has candles from {self.first_open:%Y-%m-%d %H:%M} to "
+                f"{self.last_close:%Y-%m-%d %H:%M}, none in the replay from {start:%Y-%m-%d %H:%M}"
+            )
         # Stored windows come finest first.
         self.monitor = next(
             window
             for window, overlap in zip(stored, overlaps, strict=True)
             if overlap >= max(overlaps) * _NEARLY_ALL
         )
-        if max(overlaps) <= timedelta(0):
-            raise CandlesUnavailable(
-                f"{symbol} has candles from {self.first_open:%Y-%m-%d %H:%M} to "
-                f"{self.last_close:%Y-%m-%d %H:%M}, none in the replay from {start:%Y-%m-%d %H:%M}"
-            )
         self.instrument = _instrument(self.monitor)
 
     def window(self, interval: timedelta) -> CandleWindow:

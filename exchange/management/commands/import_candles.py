@@ -11,7 +11,7 @@ from django.utils import timezone
 from exchange.errors import CandleFileError, MarketDataError
 from exchange.market.archive import Archive, default_archive
 from exchange.market.candle_columns import listed
-from exchange.market.candle_file import CandleFile, read_candle_file
+from exchange.market.candle_file import CandleFile, find_gaps, read_candle_file
 
 
 class Command(BaseCommand):
@@ -54,10 +54,12 @@ class Command(BaseCommand):
         self._report_gaps(path, candles, refuse=options["refuse_gaps"])
         self.stdout.write(f"    {len(candles.window):,} candles read and checked, writing")
         series = archive.store(candles.window, source=path.name, replace=options["replace"])
+        stored = archive.load(candles.window.symbol, candles.window.interval)
+        gaps = find_gaps(stored.times, stored.interval)
         self.stdout.write(
             f"{path.name}: imported, {series.symbol} now has {series.rows:,} candles from "
             f"{series.first_open:%Y-%m-%d %H:%M} to {series.last_open:%Y-%m-%d %H:%M}, "
-            f"{len(candles.gaps)} gaps in the file"
+            f"gaps: {len(gaps)}"
         )
 
     def _report_gaps(self, path: Path, candles: CandleFile, *, refuse: bool) -> None:

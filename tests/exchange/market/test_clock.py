@@ -85,6 +85,13 @@ def test_time_goes_on_when_the_wall_clock_is_set_back() -> None:
 
 
 @pytest.mark.django_db
+def test_a_wall_clock_that_is_behind_does_not_lead_before_the_anchor() -> None:
+    wall = HandClock()
+    wall.set_back(timedelta(hours=1))
+    assert SessionClock(market_session(speed=60).pk, wall).now() == MARKET_START
+
+
+@pytest.mark.django_db
 def test_a_new_trader_resumes_where_the_reservation_ended() -> None:
     wall = HandClock()
     session = market_session(speed=60)
