@@ -7,6 +7,7 @@ from datetime import timedelta
 import numpy as np
 
 from exchange.candles import CandleWindow
+from exchange.market.moments import span_ms
 
 
 def aggregate(window: CandleWindow, interval: timedelta) -> CandleWindow:
@@ -14,9 +15,9 @@ def aggregate(window: CandleWindow, interval: timedelta) -> CandleWindow:
 
     A candle of which a part is missing is left out: half a candle would look like a whole one.
     """
-    span_ms = int(interval.total_seconds()) * 1000
+    length_ms = span_ms(interval)
     parts = interval // window.interval
-    opens = window.times // span_ms * span_ms
+    opens = window.times // length_ms * length_ms
     first = np.flatnonzero(np.diff(opens, prepend=opens[:1] - 1))
     counts = np.diff(np.append(first, len(opens)))
     whole = counts == parts

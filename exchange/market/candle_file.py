@@ -18,6 +18,7 @@ from exchange.candles import CandleWindow, Ints, from_ms, to_ms
 from exchange.domain import TIMEFRAMES
 from exchange.errors import CandleFileError
 from exchange.market.candle_columns import PRICES, Columns, listed, read_columns
+from exchange.market.moments import span_ms
 
 _NAME = re.compile(r"(?P<symbol>[A-Z0-9]+(?:_[A-Z0-9]+)*)-(?P<interval>\d+[a-zA-Z]+)\.")
 _SYMBOL = re.compile(r"[A-Z0-9_]{1,40}")
@@ -51,8 +52,7 @@ def read_candle_file(
 
 def find_gaps(times: Ints, interval: timedelta) -> list[str]:
     """Where candles are missing between ordered ``times``, in words."""
-    span_ms = int(interval.total_seconds()) * 1000
-    missing = np.diff(times) // span_ms - 1
+    missing = np.diff(times) // span_ms(interval) - 1
     return [
         f"row {place + 2}: {missing[place]} candles missing before "
         f"{from_ms(int(times[place + 1])):%Y-%m-%d %H:%M}"
@@ -127,7 +127,6 @@ _CHECKS: tuple[Callable[[Columns], Iterator[str]], ...] = (
 
 def _time_problems(times: Ints, interval: timedelta, now: datetime) -> list[str]:
     steps = np.diff(times)
-    span_ms = int(interval.total_seconds()) * 1000
     order = [
         *listed(f"row {row + 2}: the same time as the row before" for row in _rows(steps == 0)),
         *listed(f"row {row + 2}: earlier than the row before" for row in _rows(steps < 0)),
@@ -139,23 +138,22 @@ def _time_problems(times: Ints, interval: timedelta, now: datetime) -> list[str]
         *listed(
             f"row {row + 1}: the candle of {from_ms(int(times[row])):%Y-%m-%d %H:%M} "
             f"has not closed yet"
-            for row in _rows(times + span_ms > to_ms(now))
+            for row in _rows(times + span_ms(interval) > to_ms(now))
         ),
     ]
 
 
 def _wrong_interval(times: Ints, steps: Ints, interval: timedelta) -> list[str]:
-    span_ms = int(interval.total_seconds()) * 1000
     timeframe = _TIMEFRAME_OF[interval]
     if len(steps) > 0:
         distances, counts = np.unique(steps, return_counts=True)
         usual_ms = int(distances[np.argmax(counts)])
-        if usual_ms != span_ms:
+        if usual_ms != span_ms(interval):
             found = timedelta(milliseconds=usual_ms)
             return [
                 f"the candles are {_TIMEFRAME_OF.get(found, found)} apart, not {timeframe} as said"
             ]
     return listed(
         f"row {row + 1}: {from_ms(int(times[row])):%Y-%m-%d %H:%M:%S} is not a {timeframe} boundary"
-        for row in _rows(times % span_ms != 0)
+        for row in _rows(times % span_ms(interval) != 0)
     )

@@ -18,7 +18,8 @@ from exchange.domain import FundingEvent, Instrument, PriceStep, Quote, Ticker
 from exchange.errors import CandlesUnavailable, UnknownSymbol
 from exchange.market.archive import Archive
 from exchange.market.clock import MarketClock
-from exchange.market.replay_series import ReplaySeries, boundary_ms, count_closed
+from exchange.market.moments import closed_boundary_ms, refuse_future, span_ms
+from exchange.market.replay_series import ReplaySeries, count_closed
 from exchange.ports import MarketFacts
 
 SPREAD = Decimal("0.0001")
@@ -71,11 +72,9 @@ class ReplayMarket:
         self, symbol: str, interval: timedelta, *, end: datetime, limit: int
     ) -> CandleWindow:
         window = self._of(symbol).window(interval)
-        last_ms = boundary_ms(end, interval)
-        if last_ms > to_ms(self.now()):
-            raise CandlesUnavailable(f"{symbol}: the candle to {from_ms(last_ms)} is not closed")
+        last_ms = closed_boundary_ms(end, interval, self.now())
         stop = count_closed(window, last_ms)
-        if stop > 0 and window.times[stop - 1] != last_ms - int(interval.total_seconds()) * 1000:
+        if stop > 0 and window.times[stop - 1] != last_ms - span_ms(interval):
             raise CandlesUnavailable(f"{symbol}: the candle to {from_ms(last_ms)} is missing")
         return window.slice(max(0, stop - limit), stop)
 
@@ -116,13 +115,13 @@ class ReplayMarket:
         A candle that opened before ``start`` is told as a step from ``start``, since only its
         whole is stored: its high and low may lie before that.
         """
-        self._refuse_future(end)
+        refuse_future(end, self.now())
         series = self._of(symbol)
         first, stop = series.closed_by(to_ms(start)), series.closed_by(to_ms(end))
         return (_step(series, place, start) for place in range(first, stop))
 
     def funding(self, symbol: str, start: datetime, end: datetime) -> Sequence[FundingEvent]:
-        self._refuse_future(end)
+        refuse_future(end, self.now())
         series = self._of(symbol)
         first_ms = (to_ms(start) // FUNDING_MS + 1) * FUNDING_MS
         return [
@@ -151,11 +150,6 @@ class ReplayMarket:
                 f"{series.symbol} has no price before {series.monitor.candle(0).close_time}"
             )
         return closed - 1
-
-    def _refuse_future(self, end: datetime) -> None:
-        now = self.now()
-        if end > now:
-            raise CandlesUnavailable(f"{end} has not come yet, market time is {now}")
 
 
 def _step(series: ReplaySeries, place: int, start: datetime) -> PriceStep:

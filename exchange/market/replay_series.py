@@ -6,12 +6,13 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
-from exchange.candles import CandleWindow, decimal_of, from_ms, to_ms
+from exchange.candles import CandleWindow, decimal_of, from_ms
 from exchange.domain import TIMEFRAMES, Instrument
 from exchange.errors import CandlesUnavailable
 from exchange.market.aggregate import aggregate
 from exchange.market.archive import Archive
 from exchange.market.instruments import KNOWN_INSTRUMENTS, instrument_from_prices
+from exchange.market.moments import span_ms
 
 _SAMPLE = 1000
 _NEARLY_ALL = 0.99
@@ -71,8 +72,8 @@ class ReplaySeries:
 
 def count_closed(window: CandleWindow, moment_ms: int) -> int:
     """How many candles of ``window`` had closed by ``moment_ms``."""
-    span_ms = int(window.interval.total_seconds()) * 1000
-    return int(window.times.searchsorted(moment_ms - span_ms, side="right"))
+    newest_open_ms = moment_ms - span_ms(window.interval)
+    return int(window.times.searchsorted(newest_open_ms, side="right"))
 
 
 def _overlap(window: CandleWindow, start: datetime, end: datetime | None) -> timedelta:
@@ -88,9 +89,3 @@ def _instrument(window: CandleWindow) -> Instrument:
     sample = window.tail(_SAMPLE)
     prices = np.concatenate([sample.open, sample.high, sample.low, sample.close])
     return instrument_from_prices(window.symbol, [decimal_of(price) for price in prices])
-
-
-def boundary_ms(moment: datetime, interval: timedelta) -> int:
-    """The candle boundary at or before ``moment`` in epoch milliseconds."""
-    span_ms = int(interval.total_seconds()) * 1000
-    return to_ms(moment) // span_ms * span_ms

@@ -10,6 +10,7 @@ from exchange.domain import TIMEFRAMES, FundingEvent, Instrument, PriceStep, Quo
 from exchange.errors import CandlesUnavailable, UnknownSymbol
 from exchange.market.clock import MarketClock
 from exchange.market.instruments import KNOWN_INSTRUMENTS
+from exchange.market.moments import closed_boundary_ms, refuse_future, span_ms
 from exchange.market.simulated_day import MARKET_VOLATILITY, PROFILES
 from exchange.market.simulated_path import EPOCH, EPOCH_MS, Factor
 from exchange.market.simulated_symbol import FUNDING_MS, SimulatedSymbol
@@ -56,11 +57,8 @@ class SimulatedMarket:
     ) -> CandleWindow:
         if interval not in TIMEFRAMES.values():
             raise CandlesUnavailable(f"there are no candles of {interval}: {list(TIMEFRAMES)}")
-        span_ms = int(interval.total_seconds()) * 1000
-        last_ms = to_ms(end) // span_ms * span_ms
-        if last_ms > to_ms(self.now()):
-            raise CandlesUnavailable(f"{symbol}: the candle to {from_ms(last_ms)} is not closed")
-        first_ms = max(last_ms - limit * span_ms, EPOCH_MS)
+        last_ms = closed_boundary_ms(end, interval, self.now())
+        first_ms = max(last_ms - limit * span_ms(interval), EPOCH_MS)
         return self._symbol(symbol).window(interval, first_ms, max(first_ms, last_ms))
 
     def quote(self, symbol: str) -> Quote:
@@ -97,11 +95,11 @@ class SimulatedMarket:
         return TIMEFRAMES["1m"]
 
     def steps(self, symbol: str, start: datetime, end: datetime) -> Iterator[PriceStep]:
-        self._refuse_future(end)
+        refuse_future(end, self.now())
         return self._symbol(symbol).steps(start, end)
 
     def funding(self, symbol: str, start: datetime, end: datetime) -> Sequence[FundingEvent]:
-        self._refuse_future(end)
+        refuse_future(end, self.now())
         source = self._symbol(symbol)
         first_ms = (max(to_ms(start), EPOCH_MS) // FUNDING_MS + 1) * FUNDING_MS
         return [
@@ -121,11 +119,6 @@ class SimulatedMarket:
             raise UnknownSymbol(
                 f"{symbol} is not on this market; it has {', '.join(self._symbols)}"
             ) from None
-
-    def _refuse_future(self, end: datetime) -> None:
-        now = self.now()
-        if end > now:
-            raise CandlesUnavailable(f"{end} has not come yet, market time is {now}")
 
 
 def _instrument(symbol: str) -> Instrument:

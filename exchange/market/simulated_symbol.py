@@ -18,6 +18,7 @@ import numpy as np
 from exchange.candles import CandleWindow, Floats, Ints, from_ms, to_ms
 from exchange.domain import Instrument, PriceStep
 from exchange.errors import CandlesUnavailable
+from exchange.market.moments import span_ms
 from exchange.market.simulated_day import PROFILES, DayBlock, Grid, draw_day
 from exchange.market.simulated_minute import minute_knots, price_inside, stretch
 from exchange.market.simulated_path import (
@@ -55,11 +56,11 @@ class SimulatedSymbol:
 
     def window(self, interval: timedelta, first_ms: int, last_ms: int) -> CandleWindow:
         """Candles that open from ``first_ms`` up to, not including, ``last_ms`` (both aligned)."""
-        span_ms = int(interval.total_seconds()) * 1000
+        length_ms = span_ms(interval)
         days = range((first_ms - EPOCH_MS) // DAY_MS, -(-(last_ms - EPOCH_MS) // DAY_MS))
-        parts = [self._candles_of_day(day, span_ms // MINUTE_MS) for day in days]
-        skip = (first_ms - EPOCH_MS) % DAY_MS // span_ms
-        count = (last_ms - first_ms) // span_ms
+        parts = [self._candles_of_day(day, length_ms // MINUTE_MS) for day in days]
+        skip = (first_ms - EPOCH_MS) % DAY_MS // length_ms
+        count = (last_ms - first_ms) // length_ms
         times, *columns = (
             np.concatenate([part[column] for part in parts])[skip : skip + count]
             if parts
