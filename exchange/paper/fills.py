@@ -1,13 +1,15 @@
 """At which price and quantity the paper venue fills: the cost model, pure arithmetic.
 
 Who takes liquidity pays half the spread (at least one tick), 0.02 % and
-0.1 % x sqrt(quantity / volume of the step), the square-root law of market impact; order and
-step are valued at the same price, so the ratio of notionals is the ratio of quantities.
-Prices are rounded to a tick against the account.
+0.1 % x sqrt(quantity / depth), the square-root law of market impact. Depth is the volume of the
+step, or of a minute at its pace when it is shorter: else the cost of an order would depend on how
+often prices are asked for. Order and step are valued at the same price, so the ratio of notionals
+is the ratio of quantities. Prices are rounded to a tick against the account.
 """
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import Decimal
 
 from exchange.domain import Instrument, PriceStep, Side
@@ -18,10 +20,20 @@ IMPACT = Decimal("0.001")
 # the model knows nothing of such cases, so they get one bad but sane price.
 MAX_SLIPPAGE = Decimal("0.01")
 VOLUME_SHARE = Decimal("0.1")
+MINUTE = timedelta(minutes=1)
+MICROSECOND = timedelta(microseconds=1)
+
+
+def depth(step: PriceStep) -> Decimal:
+    """The volume that an order at one instant of the step is measured against."""
+    span = step.end - step.start
+    if span >= MINUTE:
+        return step.volume
+    return step.volume * (MINUTE // MICROSECOND) / (span // MICROSECOND)
 
 
 def slippage(qty: Decimal, volume: Decimal) -> Decimal:
-    """Share of the price that taking ``qty`` out of a step with ``volume`` costs."""
+    """Share of the price that taking ``qty`` costs where ``volume`` is traded."""
     if volume <= 0:
         return MAX_SLIPPAGE
     return min(MAX_SLIPPAGE, BASE_SLIPPAGE + IMPACT * (qty / volume).sqrt())
@@ -43,7 +55,7 @@ def taker_price(
     base: Decimal, side: Side, qty: Decimal, step: PriceStep, instrument: Instrument
 ) -> Decimal:
     """Price of a market order that meets the market at ``base``."""
-    cost = half_spread(step, instrument) + base * slippage(qty, step.volume)
+    cost = half_spread(step, instrument) + base * slippage(qty, depth(step))
     return round_against(base + side.sign * cost, side, instrument)
 
 
@@ -58,7 +70,8 @@ def ioc_price(
     return min(price, limit) if side is Side.BUY else max(price, limit)
 
 
-def limit_qty(remaining: Decimal, step: PriceStep, instrument: Instrument) -> Decimal:
-    """How much of a limit order one step can fill: a tenth of its volume, at least one step."""
-    share = instrument.floor_qty(step.volume * VOLUME_SHARE)
+def limit_qty(remaining: Decimal, volume: Decimal, instrument: Instrument) -> Decimal:
+    """How much of a limit order can fill where ``volume`` is traded: a tenth of it, and at least
+    one quantity step."""
+    share = instrument.floor_qty(volume * VOLUME_SHARE)
     return min(remaining, max(share, instrument.qty_step))

@@ -82,7 +82,7 @@ class StepMatcher:
         if order.order_type is OrderType.MARKET:
             price = fills.taker_price(step.open, order.side, qty, step, instrument)
         else:
-            qty = fills.limit_qty(qty, step, instrument)
+            qty = fills.limit_qty(qty, fills.depth(step), instrument)
             price = fills.ioc_price(order.reference, order.side, qty, step, instrument)
         if price is not None:
             self._book.execute(order, qty=qty, price=price, instrument=instrument, at=at)
@@ -167,7 +167,7 @@ class StepMatcher:
     def _fill_resting(self, order: VenueOrder, price: Decimal, leg: _Leg) -> None:
         self._served.add(order.order_id)
         order = self._fitted(order)
-        qty = fills.limit_qty(order.remaining, self._step, self._instrument)
+        qty = fills.limit_qty(order.remaining, self._step.volume, self._instrument)
         opened_beyond = price != order.reference
         self._book.execute(
             order,

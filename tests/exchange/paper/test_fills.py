@@ -6,7 +6,7 @@ taking 10 costs 0.1 and 0.03 % of the price, rounded against the account.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
 
@@ -320,6 +320,16 @@ def test_slippage_grows_with_the_square_root_and_is_capped() -> None:
     assert slippage(Decimal(4), Decimal(100)) == Decimal("0.0004")
     assert slippage(Decimal(10**9), Decimal(1)) == MAX_SLIPPAGE
     assert slippage(Decimal(1), Decimal(0)) == MAX_SLIPPAGE
+
+
+@pytest.mark.parametrize("ioc", [False, True])
+def test_short_steps_cost_what_their_minute_costs(ioc: bool) -> None:
+    account = EngineAccount()
+    account.place(order(BUY, 90, "1000.7" if ioc else None, ioc=ioc))
+    half_minute = step(bar(1000, 1000, 1000, 1000, volume=500), START)
+    account.apply(replace(half_minute, end=START + MINUTE / 2))
+
+    assert written(account) == ["trade buy 90 1000.6 taker"]
 
 
 def test_sale_of_a_coin_worth_a_tick_still_has_a_price() -> None:
