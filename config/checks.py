@@ -37,7 +37,7 @@ def check_live_accounts(
     return [Error(f"{REFUSED} Account: {name}", hint=hint, id="exchange.E001") for name in names]
 
 
-@register(deploy=True)
+@register("deployment", deploy=True)
 def check_production_parts(**kwargs: Any) -> list[CheckMessage]:
     """Refuse parts that live in one process where the processes are apart."""
     if settings.ENVIRONMENT.deployment is not Deployment.PRODUCTION:

@@ -13,6 +13,7 @@ from typing import Protocol
 
 import structlog
 import uvicorn
+from django.db import connections
 
 STOP_TRADERS_S = 2.0
 STOP_REQUESTS_S = 1
@@ -85,8 +86,8 @@ class Embedded:
         try:
             for part in (self.tasks, self.traders):
                 self._started.append(part)
-                await asyncio.to_thread(part.start)
-            await asyncio.to_thread(self.on_started)
+                await asyncio.to_thread(_call, part.start)
+            await asyncio.to_thread(_call, self.on_started)
         except Exception:
             logger.exception("start_failed")
             self.failed = True
@@ -102,10 +103,18 @@ class Embedded:
         """Traders first, so that no order is under way when the rest goes."""
         try:
             if self.traders in self._started:
-                await asyncio.to_thread(self.traders.stop, STOP_TRADERS_S)
+                await asyncio.to_thread(_call, lambda: self.traders.stop(STOP_TRADERS_S))
         except Exception:
             logger.exception("stop_of_traders_failed")
         self._server.should_exit = True
+
+
+def _call(work: Callable[[], object]) -> None:
+    """Work in a thread that is not a request: its database connection ends with it."""
+    try:
+        work()
+    finally:
+        connections.close_all()
 
 
 def leave_at_once(code: int) -> None:

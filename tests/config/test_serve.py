@@ -1,0 +1,163 @@
+"""The single process as a person starts and stops it: real processes, real signals."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.request import urlopen
+
+import pytest
+
+from config.environment import BASE_DIR
+
+COMMAND = [sys.executable, "manage.py", "serve"]
+
+
+@dataclass
+class Served:
+    """A running ``manage.py serve``."""
+
+    process: subprocess.Popen[str]
+    port: int
+    data: Path
+
+    def until_healthy(self) -> None:
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            assert self.process.poll() is None, self.process.communicate()
+            try:
+                with urlopen(f"http://127.0.0.1:{self.port}/healthz", timeout=1) as answer:
+                    assert json.load(answer) == {"status": "ok", "database": True}
+                    return
+            except OSError:
+                time.sleep(0.05)
+        raise AssertionError("not serving after 30 s")
+
+    def stop(self, number: signal.Signals = signal.SIGINT) -> tuple[str, float]:
+        """Send the signal; return all output and the seconds it took to end."""
+        started = time.monotonic()
+        self.process.send_signal(number)
+        output, _ = self.process.communicate(timeout=20)
+        return output, time.monotonic() - started
+
+
+Start = Callable[[Path, int], Served]
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+def variables(data: Path, port: int) -> dict[str, str]:
+    return {"PATH": os.environ["PATH"], "AUTOTRADER_DATA": str(data), "PORT": str(port)}
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    """Starts systems without the demo; what still runs at the end is killed."""
+    running: list[Served] = []
+
+    def start(data: Path, port: int) -> Served:
+        process = subprocess.Popen(
+            COMMAND,
+            cwd=BASE_DIR,
+            env=variables(data, port) | {"DEMO": "false"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        running.append(Served(process, port, data))
+        running[-1].until_healthy()
+        return running[-1]
+
+    yield start
+    for served in running:
+        if served.process.poll() is None:
+            served.process.kill()
+            served.process.communicate()
+
+
+@pytest.fixture
+def served(start: Start, tmp_path: Path) -> Served:
+    """An empty system that serves."""
+    return start(tmp_path / "data", free_port())
+
+
+def refused(data: Path, port: int) -> str:
+    done = subprocess.run(
+        COMMAND,
+        cwd=BASE_DIR,
+        env=variables(data, port),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=30,
+    )
+    assert done.returncode == 1
+    return done.stderr.strip()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signal_ends_everything_within_five_seconds(served: Served, number: signal.Signals) -> None:
+    time.sleep(1)
+    output, seconds = served.stop(number)
+    assert served.process.returncode == 0
+    assert seconds < 5
+    assert "Traceback" not in output
+    assert output.rstrip().endswith("Stopped.")
+
+
+def test_beat_sends_what_the_schedule_says(served: Served) -> None:
+    time.sleep(3)
+    served.stop()
+    with sqlite3.connect(served.data / "autotrader.sqlite3") as database:
+        sent = dict(
+            database.execute("SELECT name, total_run_count FROM django_celery_beat_periodictask")
+        )
+    database.close()
+    assert set(sent) == {"cycles due", "beat alive"}
+    assert sent["cycles due"] >= 1
+
+
+def test_password_is_shown_at_the_first_start_only(served: Served, start: Start) -> None:
+    time.sleep(1)
+    first, _ = served.stop()
+    assert "password" in first
+    assert "shown only this once" in first
+    again = start(served.data, served.port)
+    time.sleep(1)
+    second, _ = again.stop()
+    assert "shown only this once" not in second
+    assert "manage.py changepassword operator" in second
+
+
+def test_taken_port_is_said_in_one_sentence(served: Served, tmp_path: Path) -> None:
+    said = refused(tmp_path / "other", served.port)
+    assert said == (
+        f"CommandError: Port {served.port} is taken by another program: "
+        f"use a free one: PORT={served.port + 1} make run"
+    )
+
+
+def test_second_instance_on_the_same_data_is_refused(served: Served) -> None:
+    said = refused(served.data, free_port())
+    assert said.startswith(f"CommandError: Autotrader runs already on the data in {served.data}")
+    assert f"(process {served.process.pid})" in said
+
+
+def test_killed_instance_does_not_keep_its_data_locked(served: Served, start: Start) -> None:
+    served.process.kill()
+    served.process.communicate()
+    again = start(served.data, served.port)
+    again.stop()
+    assert again.process.returncode == 0
