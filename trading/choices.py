@@ -127,6 +127,7 @@ class CommandKind(Labelled):
     FLATTEN = "flatten", "Flatten account"
     RESYNC = "resync", "Read back protection"
     RECONCILE = "reconcile", "Compare with the exchange"
+    PLUG = "plug", "Pull the plug"
 
 
 class CommandState(Labelled):

@@ -55,6 +55,10 @@ class Trade(models.Model):
     protected_at = models.DateTimeField(null=True)
     naked_since = models.DateTimeField(null=True)
     longest_naked_ms = models.PositiveIntegerField(default=0)
+    close_wanted = models.CharField(
+        max_length=20, blank=True, choices=ExitReason.choices, help_text="Why it must shrink."
+    )
+    target_qty = AmountField(null=True, help_text="Quantity it must shrink to; 0 closes it.")
     exit_reason = models.CharField(max_length=20, blank=True, choices=ExitReason.choices)
     cancel_reason = models.CharField(max_length=20, blank=True, choices=CancelReason.choices)
     net_pnl = AmountField(null=True)

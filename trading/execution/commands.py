@@ -1,0 +1,194 @@
+"""Commands of operators, claimed and carried out by the trader."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal, InvalidOperation
+
+from django.db import transaction
+
+from trading.choices import (
+    CancelReason,
+    CommandKind,
+    CommandState,
+    ExitReason,
+    OrderRole,
+    TradeState,
+)
+from trading.domain.order import LIVE
+from trading.errors import ActionRefused
+from trading.events import record
+from trading.execution.desk import Desk
+from trading.execution.executor import cancel_entry
+from trading.execution.protection import move_stop, want_close
+from trading.models import Command, Order, StopMove, Trade
+from trading.selectors import trade_book
+
+PLUG_WAIT_S = 20.0
+# Commands that stay open until the venue shows their effect.
+WAITS_FOR_VENUE = frozenset({CommandKind.CLOSE, CommandKind.REDUCE, CommandKind.FLATTEN})
+
+
+class CommandRunner:
+    """Carries out the commands of one desk, each once, in the order they came."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self.reconcile_wanted = False
+        self._perform: dict[str, Callable[[Command], str]] = {
+            CommandKind.CLOSE: self._close,
+            CommandKind.REDUCE: self._reduce,
+            CommandKind.MOVE_STOP: self._move_stop,
+            CommandKind.CANCEL: self._cancel,
+            CommandKind.FLATTEN: self._flatten,
+            CommandKind.RESYNC: self._resync,
+            CommandKind.RECONCILE: self._reconcile,
+            CommandKind.PLUG: self._plug,
+        }
+
+    def run(self) -> bool:
+        """Claim and carry out what waits, then finish what the venue has shown. True if any."""
+        waiting = list(
+            Command.objects.filter(
+                account=self._desk.account,
+                state__in=(CommandState.REQUESTED, CommandState.CLAIMED, CommandState.SENT),
+            ).order_by("id")
+        )
+        for command in waiting:
+            if command.state == CommandState.REQUESTED:
+                self._run_one(command)
+            elif command.state == CommandState.CLAIMED:
+                # Its trader died between claiming and answering; the wish is safe to repeat.
+                self._run_one(command)
+            else:
+                self._follow(command)
+        return bool(waiting)
+
+    def _run_one(self, command: Command) -> None:
+        now = self._desk.clock.now()
+        Command.objects.filter(pk=command.pk).update(state=CommandState.CLAIMED, claimed_at=now)
+        try:
+            answer = self._perform[command.kind](command)
+        except ActionRefused as exc:
+            self._finish(command, CommandState.REFUSED, str(exc))
+            return
+        if command.kind in WAITS_FOR_VENUE or command.kind == CommandKind.PLUG:
+            Command.objects.filter(pk=command.pk).update(state=CommandState.SENT, answer=answer)
+        else:
+            self._finish(command, CommandState.DONE, answer)
+
+    def _follow(self, command: Command) -> None:
+        """A close is done when the venue shows it, not when it was asked for."""
+        if command.kind not in WAITS_FOR_VENUE:
+            return
+        trades = Trade.objects.filter(account=self._desk.account)
+        if command.target:
+            trades = trades.filter(pk=command.target)
+        if not trades.filter(state=TradeState.OPEN).exclude(close_wanted="").exists():
+            self._finish(command, CommandState.DONE, "confirmed by the exchange")
+
+    def _finish(self, command: Command, state: CommandState, answer: str) -> None:
+        with transaction.atomic():
+            Command.objects.filter(pk=command.pk).update(
+                state=state, answer=answer[:300], finished_at=self._desk.clock.now()
+            )
+            record(
+                "command_finished",
+                f"{command.get_kind_display()}: {state.label.lower()}, {answer}.",
+                account=self._desk.account,
+                data={"command": command.pk, "trade": command.target},
+                market_time=self._desk.market.now(),
+            )
+
+    def _trade(self, command: Command, *states: TradeState) -> Trade:
+        trade = Trade.objects.filter(account=self._desk.account, pk=command.target).first()
+        if trade is None:
+            raise ActionRefused(f"this account has no trade {command.target}")
+        if trade.state not in states:
+            raise ActionRefused(f"the trade is {TradeState(trade.state).label.lower()}")
+        if command.expected_version is not None and command.expected_version != trade.version:
+            raise ActionRefused("the trade has changed since you looked; look again")
+        return trade
+
+    def _close(self, command: Command) -> str:
+        # A close is right whatever has changed since: the version is not asked.
+        command.expected_version = None
+        trade = self._trade(command, TradeState.OPEN, TradeState.PENDING)
+        if trade.state == TradeState.PENDING:
+            return self._cancel_entries(trade)
+        want_close(trade, ExitReason.MANUAL)
+        return "closing"
+
+    def _reduce(self, command: Command) -> str:
+        trade = self._trade(command, TradeState.OPEN)
+        target = _amount(command, "qty")
+        if not 0 < target < trade_book(trade).open_qty:
+            raise ActionRefused("the quantity to keep must be above 0 and below what is open")
+        Trade.objects.filter(pk=trade.pk).update(close_wanted=ExitReason.MANUAL, target_qty=target)
+        return f"reducing to {target}"
+
+    def _move_stop(self, command: Command) -> str:
+        trade = self._trade(command, TradeState.OPEN)
+        move = StopMove(
+            trade=trade,
+            rule="manual",
+            old_stop=trade.stop_loss,
+            new_stop=_amount(command, "stop_loss"),
+            old_target=trade.take_profit,
+            new_target=_amount(command, "take_profit"),
+            numbers={},
+            actor=command.actor,
+            market_time=self._desk.market.now(),
+        )
+        if not move_stop(self._desk, trade, move):
+            raise ActionRefused(f"the exchange did not take it: {move.answer}")
+        return "set"
+
+    def _cancel(self, command: Command) -> str:
+        trade = self._trade(command, TradeState.PENDING, TradeState.OPEN)
+        reason = CancelReason(command.payload.get("reason", CancelReason.MANUAL))
+        return self._cancel_entries(trade, reason)
+
+    def _cancel_entries(self, trade: Trade, reason: CancelReason = CancelReason.MANUAL) -> str:
+        entries = trade.orders.filter(role=OrderRole.ENTRY, state__in=LIVE)
+        for order in entries:
+            cancel_entry(self._desk, order, reason)
+        return f"{len(entries)} entries asked back"
+
+    def _flatten(self, command: Command) -> str:
+        entries = Order.objects.filter(
+            account=self._desk.account, role=OrderRole.ENTRY, state__in=LIVE
+        )
+        for order in entries:
+            cancel_entry(self._desk, order, CancelReason.KILL_SWITCH)
+        trades = Trade.objects.filter(account=self._desk.account, state=TradeState.OPEN)
+        for trade in trades:
+            want_close(trade, ExitReason.KILL_SWITCH)
+        return f"closing {len(trades)} trades, {len(entries)} entries asked back"
+
+    def _resync(self, command: Command) -> str:
+        rows = Trade.objects.filter(account=self._desk.account, state=TradeState.OPEN)
+        rows.update(protected_at=None)
+        return "stops are read back"
+
+    def _reconcile(self, command: Command) -> str:
+        self.reconcile_wanted = True
+        return "comparing with the exchange"
+
+    def _plug(self, command: Command) -> str:
+        if not self._desk.account.uses_paper_ledger:
+            raise ActionRefused("only simulated venues have a plug to pull")
+        plug = self._desk.plug
+        plug.armed, plug.command_id = True, command.pk
+        plug.deadline = self._desk.clock.monotonic() + PLUG_WAIT_S
+        return "the trader dies at its next order"
+
+
+def _amount(command: Command, name: str) -> Decimal:
+    try:
+        value = Decimal(str(command.payload[name]))
+    except (KeyError, InvalidOperation) as exc:
+        raise ActionRefused(f"{name} must be a number") from exc
+    if not value.is_finite() or value < 0:
+        raise ActionRefused(f"{name} must be a number from 0")
+    return value

@@ -1,0 +1,163 @@
+"""Approved signals into orders, and requests that nobody answered in time."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import structlog
+from django.db import transaction
+
+from analysis.domain import Direction
+from exchange.errors import ExchangeError, MarketDataError
+from trading.choices import ApprovalDecision, SignalState
+from trading.domain.pipeline import ApprovedSignal, admit
+from trading.domain.signal import drifted
+from trading.domain.verdict import Verdict
+from trading.events import record
+from trading.execution.desk import Desk
+from trading.execution.executor import enter
+from trading.models import Approval, Signal
+from trading.payload import payload_hash
+from trading.selectors import (
+    RULES,
+    bot_settings,
+    limits_current,
+    portfolio_get,
+    quote_or_none,
+    signal_exposure,
+)
+
+logger = structlog.get_logger(__name__)
+
+
+def enter_approved(desk: Desk) -> bool:
+    """Admit and send every approved signal, best rank first. True if any was there."""
+    rows = Signal.objects.filter(account=desk.account, state=SignalState.APPROVED)
+    signals = list(rows.select_related("bot", "analysis").order_by("cycle_id", "rank"))
+    for signal in signals:
+        claimed = Signal.objects.filter(pk=signal.pk, state=SignalState.APPROVED).update(
+            state=SignalState.CLAIMED, state_changed_at=desk.clock.now()
+        )
+        if claimed == 1:
+            _admit(desk, signal)
+    return bool(signals)
+
+
+def _admit(desk: Desk, signal: Signal) -> None:
+    try:
+        refused = _refusal(desk, signal)
+    except (MarketDataError, ExchangeError) as exc:
+        _drop(desk, signal, f"no fresh data to admit it: {exc}", None)
+        return
+    if refused is not None:
+        _drop(desk, signal, refused.text, refused)
+        return
+    enter(desk, signal)
+
+
+def _refusal(desk: Desk, signal: Signal) -> Verdict | None:
+    """The rule that says no to the approved payload now, or None."""
+    if payload_hash(signal) != signal.payload_hash:
+        return Verdict("payload", False, "changed", "approved", "The payload is not the approved.")
+    settings = bot_settings(signal.bot, limits_current(desk.account))
+    asked = desk.clock.monotonic()
+    quote = desk.market.quote(signal.symbol)
+    portfolio = portfolio_get(
+        account=desk.account,
+        market=desk.market,
+        settings=settings,
+        wall_now=desk.clock.now(),
+        wallet=desk.client.balance().wallet,
+        without=signal,
+    )
+    age_s = Decimal(str(round(desk.clock.monotonic() - asked, 3)))
+    admission = admit(_approved(desk, signal), portfolio, quote, age_s, settings, desk.market.now())
+    return admission.refused_by
+
+
+def _approved(desk: Desk, signal: Signal) -> ApprovedSignal:
+    analysis = signal.analysis
+    if analysis is None:
+        raise ValueError(f"{signal} was approved without an analysis")
+    return ApprovedSignal(
+        symbol=signal.symbol,
+        direction=Direction(signal.direction),
+        entry_price=signal.entry_price,
+        stop_loss=signal.stop_loss,
+        take_profit=signal.take_profit,
+        rr_net=signal.rr_net,
+        confidence=signal.confidence,
+        risk_amount=signal.risk_amount,
+        exposure=signal_exposure(signal, desk.market.instrument(signal.symbol)),
+        candle_time=analysis.candle_time,
+    )
+
+
+@transaction.atomic
+def _drop(desk: Desk, signal: Signal, why: str, verdict: Verdict | None) -> None:
+    """The payload is sent unchanged or not at all."""
+    verdicts = [*signal.verdicts, verdict.as_json()] if verdict else signal.verdicts
+    Signal.objects.filter(pk=signal.pk).update(
+        state=SignalState.DROPPED,
+        state_reason=why[:300],
+        rule=verdict.rule if verdict else "data",
+        verdicts=verdicts,
+        state_changed_at=desk.clock.now(),
+    )
+    record(
+        "order_dropped",
+        f"{signal.symbol} {signal.direction} dropped before sending: {why}",
+        account=desk.account,
+        data={"signal": signal.pk},
+        market_time=desk.market.now(),
+    )
+
+
+def drop_interrupted(desk: Desk) -> None:
+    """At start: signals that a trader claimed and never turned into an order are dropped."""
+    rows = Signal.objects.filter(account=desk.account, state=SignalState.CLAIMED)
+    for signal in rows:
+        _drop(desk, signal, "the trader stopped before it was sent", None)
+
+
+def expire_approvals(desk: Desk) -> None:
+    """End requests that ran out of time, or whose price has moved away."""
+    now = desk.clock.now()
+    waiting = Approval.objects.filter(
+        signal__account=desk.account, decision=ApprovalDecision.WAITING
+    ).select_related("signal__bot")
+    for approval in waiting:
+        signal = approval.signal
+        if approval.expires_at <= now:
+            _expire(desk, approval, "nobody answered in time")
+            continue
+        quote = quote_or_none(desk.market, signal.symbol)
+        if quote is None:
+            continue
+        drift = drifted(
+            Direction(signal.direction), signal.entry_price, signal.stop_loss, quote.last, RULES
+        )
+        if not drift.passed:
+            _expire(desk, approval, drift.text)
+
+
+@transaction.atomic
+def _expire(desk: Desk, approval: Approval, why: str) -> None:
+    """One conditional update, so that an answer given at the same moment wins or loses whole."""
+    now = desk.clock.now()
+    moved = Approval.objects.filter(pk=approval.pk, decision=ApprovalDecision.WAITING).update(
+        decision=ApprovalDecision.EXPIRED, decided_at=now, reason=why[:200]
+    )
+    if moved != 1:
+        return
+    signal = approval.signal
+    Signal.objects.filter(pk=signal.pk, state=SignalState.WAITING).update(
+        state=SignalState.EXPIRED, state_reason=why[:300], state_changed_at=now
+    )
+    record(
+        "approval_expired",
+        f"{signal.symbol} {signal.direction}: request expired, {why}.",
+        account=desk.account,
+        data={"signal": signal.pk},
+        market_time=desk.market.now(),
+    )

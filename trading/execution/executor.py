@@ -1,0 +1,308 @@
+"""Send orders: intent first, once, and honestly about what is not known.
+
+The order row is committed before the request leaves. An entry moves to ``submitted`` only while
+the lease is ours, so that nobody can send it twice. A missing answer makes the order unknown,
+never failed.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+
+import structlog
+from django.conf import settings as django_settings
+from django.db import transaction
+
+from exchange.domain import TIMEFRAMES, ZERO, OrderRequest, OrderType, Side, TimeInForce
+from exchange.errors import ExchangeError, ExchangeUnavailable, OrderRejected
+from trading.choices import (
+    CancelReason,
+    EventLevel,
+    ExitReason,
+    OrderRole,
+    OrderState,
+    SignalState,
+    TradingStateName,
+)
+from trading.domain.order import LIVE
+from trading.events import record
+from trading.execution.booking import settle_trades
+from trading.execution.desk import Desk
+from trading.execution.identifiers import new_order_link_id
+from trading.models import Order, Signal, Trade
+from trading.selectors import RULES, bot_settings, limits_current, trading_state_effective
+
+logger = structlog.get_logger(__name__)
+
+# A manual close first tries within 0.3 % of the touch, then goes to market.
+MANUAL_BAND = Decimal("0.003")
+
+
+def kill_file() -> Path:
+    """Its presence stops entries even with the database down."""
+    return Path(django_settings.DATA_DIR) / "KILL"
+
+
+def enter(desk: Desk, signal: Signal) -> None:
+    """Turn an admitted signal into its trade and entry order, and send it."""
+    order = _store_intent(desk, signal)
+    try:
+        desk.client.set_leverage(symbol=signal.symbol, leverage=signal.leverage)
+    except ExchangeError as exc:
+        _withdraw(desk, order, OrderState.REJECTED, f"leverage could not be set: {exc}")
+        return
+    send(desk, order)
+
+
+@transaction.atomic
+def _store_intent(desk: Desk, signal: Signal) -> Order:
+    """The committed wish: trade, entry order with its id, and the signal that asked for it."""
+    side = Side.BUY if signal.direction == "long" else Side.SELL
+    bot, now = signal.bot, desk.market.now()
+    settings = bot_settings(bot, limits_current(desk.account))
+    trade = Trade.objects.create(
+        account=desk.account,
+        bot=bot,
+        signal=signal,
+        symbol=signal.symbol,
+        side=side,
+        planned_qty=signal.qty,
+        planned_risk=signal.risk_amount,
+        initial_stop=signal.stop_loss,
+        initial_target=signal.take_profit,
+        stop_loss=signal.stop_loss,
+        take_profit=signal.take_profit,
+        leverage=signal.leverage,
+        atr=signal.atr,
+        exit_settings=settings.exits.as_json(),
+        created_market=now,
+    )
+    expires = now + RULES.entry_life(TIMEFRAMES[bot.timeframe])
+    order = Order.objects.create(
+        account=desk.account,
+        trade=trade,
+        signal=signal,
+        order_link_id=new_order_link_id(OrderRole.ENTRY),
+        role=OrderRole.ENTRY,
+        symbol=signal.symbol,
+        side=side,
+        order_type=signal.order_type,
+        time_in_force=signal.time_in_force,
+        qty=signal.qty,
+        price=signal.limit_price,
+        stop_loss=signal.stop_loss,
+        take_profit=signal.take_profit,
+        created_market=now,
+        expires_market=expires if signal.time_in_force == TimeInForce.GTC else None,
+    )
+    Signal.objects.filter(pk=signal.pk).update(
+        state=SignalState.EXECUTING, state_changed_at=desk.clock.now()
+    )
+    record(
+        "order_created",
+        f"{signal.symbol}: entry {side} {signal.qty.normalize():f} stored, then sent.",
+        account=desk.account,
+        data={"trade": trade.pk, "order": order.pk, "signal": signal.pk},
+        market_time=now,
+    )
+    return order
+
+
+def send(desk: Desk, order: Order) -> None:
+    """POST the order once and store what is known afterwards."""
+    if order.role == OrderRole.ENTRY:
+        refusal = _entry_refusal(desk)
+        if refusal:
+            _withdraw(desk, order, OrderState.CANCELLED, refusal, CancelReason.KILL_SWITCH)
+            return
+    if not _mark_submitted(desk, order):
+        logger.warning("order not sent: the lease moved", order=order.order_link_id)
+        return
+    request = _request_of(order)
+    try:
+        ack = desk.client.place_order(request)
+    except OrderRejected as exc:
+        _withdraw(desk, order, OrderState.REJECTED, str(exc))
+        return
+    except ExchangeError as exc:
+        _mark_unknown(desk, order, exc)
+        return
+    desk.plug.after_post(f"{order.symbol} {order.side} {order.get_role_display().lower()}")
+    now = desk.clock.now()
+    # A report may have come first and know more; then only the venue's id is still missing.
+    Order.objects.filter(pk=order.pk, state=OrderState.SUBMITTED).update(
+        state=OrderState.ACKNOWLEDGED, acknowledged_at=now
+    )
+    Order.objects.filter(pk=order.pk, venue_order_id="").update(venue_order_id=ack.order_id)
+
+
+def _entry_refusal(desk: Desk) -> str:
+    """The last look before an entry leaves; empty when it may."""
+    if kill_file().exists():
+        return "the KILL file is present"
+    state, reason = trading_state_effective(desk.account)
+    if state is not TradingStateName.ACTIVE:
+        return f"trading is {state}: {reason}"
+    if not desk.lease.allows_entry:
+        return "the lease has too little time left"
+    return ""
+
+
+def _mark_submitted(desk: Desk, order: Order) -> bool:
+    """Exits go on without a lease: they only reduce, whoever sends them."""
+    rows = Order.objects.filter(pk=order.pk, state=OrderState.CREATED)
+    if order.role == OrderRole.ENTRY:
+        rows = rows.filter(
+            account__lease__token=desk.lease.token, account__lease__holder=desk.lease.holder
+        )
+    moved = rows.update(
+        state=OrderState.SUBMITTED, submitted_at=desk.clock.now(), lease_token=desk.lease.token
+    )
+    return moved == 1
+
+
+def _request_of(order: Order) -> OrderRequest:
+    return OrderRequest(
+        order_link_id=order.order_link_id,
+        symbol=order.symbol,
+        side=Side(order.side),
+        order_type=OrderType(order.order_type),
+        qty=order.qty,
+        price=order.price,
+        time_in_force=TimeInForce(order.time_in_force),
+        reduce_only=order.reduce_only,
+        close_all=order.close_all,
+        stop_loss=order.stop_loss,
+        take_profit=order.take_profit,
+    )
+
+
+def _withdraw(
+    desk: Desk,
+    order: Order,
+    state: OrderState,
+    why: str,
+    cancel_reason: CancelReason | None = None,
+) -> None:
+    """The order certainly does not exist on the venue."""
+    now = desk.clock.now()
+    changes = {"state": state, "final_at": now, "reject_reason": why[:200]}
+    if cancel_reason is not None:
+        changes["cancel_reason"] = cancel_reason
+    with transaction.atomic():
+        Order.objects.filter(pk=order.pk).update(**changes)
+        record(
+            "order_refused",
+            f"{order.symbol}: {order.get_role_display().lower()} not placed, {why}.",
+            account=desk.account,
+            level=EventLevel.WARNING,
+            data={"order": order.pk, "trade": order.trade_id},
+            market_time=desk.market.now(),
+        )
+    settle_trades([order.trade_id])
+
+
+def _mark_unknown(desk: Desk, order: Order, error: ExchangeError) -> None:
+    with transaction.atomic():
+        Order.objects.filter(pk=order.pk, state=OrderState.SUBMITTED).update(
+            state=OrderState.UNKNOWN,
+            unknown_since=desk.clock.now(),
+            reject_reason=str(error)[:200],
+        )
+        record(
+            "order_unknown",
+            f"{order.symbol}: no certain answer to the {order.get_role_display().lower()}; "
+            "it is looked up.",
+            account=desk.account,
+            level=EventLevel.WARNING,
+            data={"order": order.pk, "trade": order.trade_id},
+            market_time=desk.market.now(),
+        )
+
+
+def cancel_entry(desk: Desk, order: Order, reason: CancelReason) -> None:
+    """Take an entry back. The final state comes from the venue's report, not from the answer."""
+    Order.objects.filter(pk=order.pk, cancel_reason="").update(cancel_reason=reason)
+    if order.state == OrderState.CREATED:
+        _withdraw(desk, order, OrderState.CANCELLED, "cancelled before it was sent", reason)
+        return
+    try:
+        desk.client.cancel_order(symbol=order.symbol, order_link_id=order.order_link_id)
+    except OrderRejected:
+        # Not working any more: filled, cancelled or never there. The next reports tell which.
+        logger.info("cancel came too late", order=order.order_link_id)
+    except ExchangeError as exc:
+        logger.warning("cancel unanswered, it is repeated", order=order.pk, error=str(exc))
+
+
+def shrink(desk: Desk, trade: Trade, open_qty: Decimal, attempt: int) -> None:
+    """Send one order that brings the position down to the trade's target quantity.
+
+    The first try of a manual close is a limit IOC near the touch; everything else is a market
+    order, in the close-all form when nothing may remain. Rests of the entry go first.
+    """
+    for entry in trade.orders.filter(role=OrderRole.ENTRY, state__in=LIVE):
+        cancel_entry(desk, entry, CancelReason.MANUAL)
+    target = trade.target_qty or ZERO
+    side = Side(trade.side).opposite
+    gentle = trade.close_wanted == ExitReason.MANUAL and attempt == 0
+    price = _touch_limit(desk, trade.symbol, side) if gentle else None
+    close_all = target == 0 and price is None
+    with transaction.atomic():
+        order = Order.objects.create(
+            account=desk.account,
+            trade=trade,
+            order_link_id=new_order_link_id(OrderRole.EXIT),
+            role=OrderRole.EXIT,
+            symbol=trade.symbol,
+            side=side,
+            order_type=OrderType.LIMIT if price else OrderType.MARKET,
+            time_in_force=TimeInForce.IOC,
+            qty=ZERO if close_all else open_qty - target,
+            price=price,
+            reduce_only=True,
+            close_all=close_all,
+            exit_reason=trade.close_wanted,
+            created_market=desk.market.now(),
+        )
+    send(desk, order)
+
+
+def _touch_limit(desk: Desk, symbol: str, side: Side) -> Decimal | None:
+    try:
+        quote = desk.market.quote(symbol)
+        instrument = desk.market.instrument(symbol)
+    except Exception:
+        # Without a quote the close goes to market at once: an exit never waits.
+        logger.warning("no quote for a manual close", symbol=symbol, exc_info=True)
+        return None
+    if side is Side.SELL:
+        return instrument.ceil_price(quote.bid * (1 - MANUAL_BAND))
+    return instrument.floor_price(quote.ask * (1 + MANUAL_BAND))
+
+
+def protect(desk: Desk, trade: Trade) -> str:
+    """Set the trade's stop and target on the venue, always both.
+
+    Returns "" when the venue took them, else its refusal. Raises ``ExchangeUnavailable`` where
+    the answer is missing; repeating the same levels is harmless.
+    """
+    try:
+        desk.client.set_trading_stop(
+            symbol=trade.symbol, stop_loss=trade.stop_loss, take_profit=trade.take_profit
+        )
+    except OrderRejected as exc:
+        return str(exc) or exc.code
+    except ExchangeUnavailable:
+        raise
+    except ExchangeError as exc:
+        raise ExchangeUnavailable(str(exc)) from exc
+    return ""
+
+
+def last_attempt_at(trade: Trade) -> datetime | None:
+    """Wall time of the newest exit order."""
+    newest = trade.orders.filter(role=OrderRole.EXIT).order_by("-id").first()
+    return newest.created_at if newest else None

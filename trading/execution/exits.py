@@ -1,0 +1,189 @@
+"""Run the exit rules on closed candles, send what must shrink, expire what waited too long."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+import structlog
+
+from exchange.candles import floor_time
+from exchange.domain import Candle, Side
+from exchange.errors import MarketDataError
+from trading.choices import CancelReason, ExitReason, OrderRole, OrderState, TradeState
+from trading.domain.exits import CloseTrade, ExitSettings, MoveStop
+from trading.domain.order import FINAL, LIVE
+from trading.domain.pipeline import manage
+from trading.execution.desk import Desk
+from trading.execution.executor import cancel_entry, shrink
+from trading.execution.protection import move_stop, want_close
+from trading.models import Order, StopMove, Trade
+from trading.selectors import RULES, managed_trade, trade_book
+
+logger = structlog.get_logger(__name__)
+
+# Seconds before an exit is repeated, by the number of tries so far.
+RETRY_AFTER_S = (0.0, 2.0, 1.0, 2.0, 4.0, 8.0, 10.0)
+# How far market time may run before the newest managed candle is stored again.
+STORE_EVERY = timedelta(minutes=15)
+MAX_CANDLES = 2000
+
+
+class ExitManager:
+    """Exits of one desk. Remembers which candles it has managed; after a restart it starts at
+    the newest stored one, which is harmless because stops only move one way."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._managed: dict[int, datetime] = {}
+
+    def run_rules(self, trades: Sequence[Trade]) -> None:
+        """``manage`` once per closed monitor candle of each open trade, oldest first."""
+        now = self._desk.market.now()
+        for trade in trades:
+            if trade.state != TradeState.OPEN or trade.close_wanted or not trade.managed_until:
+                continue
+            done = self._managed.get(trade.pk, trade.managed_until)
+            interval = self._desk.market.monitor_interval(trade.symbol)
+            newest = floor_time(now, interval)
+            if newest <= done:
+                continue
+            try:
+                candles = self._candles(trade.symbol, interval, done, newest)
+            except MarketDataError as exc:
+                logger.warning("no candles to manage with", trade=trade.pk, error=str(exc))
+                continue
+            self._manage(trade, candles)
+            self._remember(trade, newest)
+
+    def _candles(
+        self, symbol: str, interval: timedelta, after: datetime, until: datetime
+    ) -> list[Candle]:
+        count = min(int((until - floor_time(after, interval)) / interval), MAX_CANDLES)
+        window = self._desk.market.candles(symbol, interval, end=until, limit=count)
+        candles = [window.candle(index) for index in range(len(window))]
+        return [candle for candle in candles if candle.close_time > after]
+
+    def _manage(self, trade: Trade, candles: Sequence[Candle]) -> None:
+        instrument = self._desk.market.instrument(trade.symbol)
+        settings = ExitSettings.from_json(trade.exit_settings)
+        for candle in candles:
+            value = managed_trade(trade, instrument)
+            action = manage(value, candle, settings, candle.close_time)
+            if isinstance(action, CloseTrade):
+                want_close(trade, action.reason)
+                return
+            if isinstance(action, MoveStop):
+                move = StopMove(
+                    trade=trade,
+                    rule=action.rule,
+                    old_stop=trade.stop_loss,
+                    new_stop=action.stop_loss,
+                    old_target=trade.take_profit,
+                    new_target=trade.take_profit,
+                    numbers=action.numbers,
+                    market_time=candle.close_time,
+                )
+                move_stop(self._desk, trade, move)
+
+    def _remember(self, trade: Trade, newest: datetime) -> None:
+        self._managed[trade.pk] = newest
+        if trade.managed_until is None or newest - trade.managed_until >= STORE_EVERY:
+            Trade.objects.filter(pk=trade.pk).update(managed_until=newest)
+
+    def send_exits(self, trades: Sequence[Trade], orders: Sequence[Order]) -> bool:
+        """Send one order for each trade that is larger than it should be. True if any was sent.
+
+        Never while another exit of the trade is working or unknown; repeated with pauses until
+        the size is reached.
+        """
+        busy = {order.trade_id for order in orders if order.role == OrderRole.EXIT}
+        sent = False
+        for trade in trades:
+            if not trade.close_wanted or trade.pk in busy or trade.target_qty is None:
+                continue
+            open_qty = trade_book(trade).open_qty
+            if open_qty <= trade.target_qty:
+                self._shrunk(trade, open_qty)
+                continue
+            attempts = trade.orders.filter(role=OrderRole.EXIT).order_by("-id")
+            tries = len(attempts)
+            if tries and not self._may_retry(attempts[0], tries):
+                continue
+            shrink(self._desk, trade, open_qty, tries)
+            sent = True
+        return sent
+
+    def _may_retry(self, last: Order, tries: int) -> bool:
+        pause = RETRY_AFTER_S[min(tries, len(RETRY_AFTER_S) - 1)]
+        return self._desk.clock.now() - last.created_at >= timedelta(seconds=pause)
+
+    def _shrunk(self, trade: Trade, open_qty: Decimal) -> None:
+        """The target is reached; a trade that stays open forgets the wish."""
+        if open_qty > 0:
+            Trade.objects.filter(pk=trade.pk).update(close_wanted="", target_qty=None)
+
+    def trim(self, trades: Sequence[Trade], orders: Sequence[Order]) -> None:
+        """Once the entry is final: a position that risks over 1.2 times the plan is trimmed, one
+        below the venue's minimum is closed."""
+        working = {order.trade_id for order in orders if order.role == OrderRole.ENTRY}
+        for trade in trades:
+            fresh = trade.state == TradeState.OPEN and trade.pk not in working
+            if not fresh or trade.close_wanted or trade.exit_qty > 0 or trade.stop_rule:
+                continue
+            target = self._planned_qty(trade)
+            if target is not None:
+                trade.close_wanted, trade.target_qty = ExitReason.RISK_TRIM, target
+                Trade.objects.filter(pk=trade.pk).update(
+                    close_wanted=ExitReason.RISK_TRIM, target_qty=target
+                )
+
+    def _planned_qty(self, trade: Trade) -> Decimal | None:
+        """The quantity to shrink to, or None when the position is as planned."""
+        instrument = self._desk.market.instrument(trade.symbol)
+        book = trade_book(trade)
+        qty, price = book.open_qty, book.avg_entry
+        if qty < instrument.min_qty or qty * price < instrument.min_notional:
+            return Decimal(0)
+        costs = 2 * instrument.taker_fee * price + RULES.slippage_allowance * trade.stop_loss
+        unit_loss = abs(price - trade.stop_loss) + costs
+        if unit_loss * qty <= RULES.risk_overrun * trade.planned_risk:
+            return None
+        return instrument.floor_qty(trade.planned_risk / unit_loss)
+
+    def expire_entries(self, trades: Sequence[Trade], orders: Sequence[Order]) -> None:
+        """Take back entries that waited too long, that price left behind, or whose trade is
+        being closed."""
+        by_id = {trade.pk: trade for trade in trades}
+        now = self._desk.market.now()
+        for order in orders:
+            trade = by_id.get(order.trade_id)
+            if order.role != OrderRole.ENTRY or trade is None or order.state == OrderState.UNKNOWN:
+                continue
+            reason = self._expiry(order, trade, now)
+            if reason is not None:
+                cancel_entry(self._desk, order, reason)
+
+    def _expiry(self, order: Order, trade: Trade, now: datetime) -> CancelReason | None:
+        if trade.close_wanted or trade.exit_qty > 0:
+            return CancelReason.MANUAL
+        if order.cancel_reason and OrderState(order.state) in LIVE - FINAL:
+            return CancelReason(order.cancel_reason)
+        if order.expires_market is None:
+            return None
+        if order.expires_market <= now:
+            return CancelReason.EXPIRED
+        return CancelReason.TARGET_REACHED if self._left_behind(order, trade) else None
+
+    def _left_behind(self, order: Order, trade: Trade) -> bool:
+        """Half the way to the target, or the stop level, has traded without us."""
+        try:
+            last = self._desk.market.quote(order.symbol).last
+        except MarketDataError:
+            return False
+        sign = Side(trade.side).sign
+        halfway = (order.price + trade.take_profit) / 2
+        past_half: bool = (last - halfway) * sign >= 0
+        at_stop: bool = (last - trade.stop_loss) * sign <= 0
+        return past_half or at_stop

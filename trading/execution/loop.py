@@ -1,0 +1,238 @@
+"""The trader of one account: one loop that needs only the database and the exchange.
+
+Start-up is recovery: what was submitted is unknown now, ledger and exchange are compared, and
+only a clean comparison opens entries. In each round exits come before protection, protection
+before rules, and entries last.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import structlog
+
+from exchange.candles import floor_time
+from exchange.errors import ExchangeError, MarketDataError
+from trading.choices import (
+    CancelReason,
+    EventLevel,
+    OrderRole,
+    OrderState,
+    TradeState,
+)
+from trading.domain.order import LIVE
+from trading.events import record
+from trading.execution.booking import book, settle_trades
+from trading.execution.commands import CommandRunner
+from trading.execution.desk import Desk
+from trading.execution.entries import drop_interrupted, enter_approved, expire_approvals
+from trading.execution.executor import cancel_entry
+from trading.execution.exits import ExitManager
+from trading.execution.protection import Protector
+from trading.execution.reconcile import Reconciliation, reconcile
+from trading.execution.resolver import Resolver
+from trading.models import EquityPoint, Order, Trade
+
+logger = structlog.get_logger(__name__)
+
+ROUND_S = 0.05
+RECONCILE_EVERY_S = 60.0
+EQUITY_EVERY = timedelta(minutes=15)
+LIVE_TRADES = (TradeState.PENDING, TradeState.OPEN)
+
+
+class LeaseLost(Exception):
+    """Somebody else holds the account now; this trader must end."""
+
+
+class Trader:
+    """Drives one desk. ``step`` does one round, ``run`` repeats it until the desk's stop."""
+
+    def __init__(self, desk: Desk) -> None:
+        self.desk = desk
+        self.commands = CommandRunner(desk)
+        self._exits = ExitManager(desk)
+        self._protector = Protector(desk)
+        self._resolver = Resolver(desk)
+        self._reconciled_at: float | None = None
+        self._equity_at: datetime | None = None
+        self._told: tuple[bool, tuple[str, ...], tuple[str, ...]] = (False, (), ())
+
+    def start(self) -> None:
+        """Recover: adopt, look up, compare. Entries stay off until the comparison is clean."""
+        self._resolver.adopt_submitted()
+        self._forget_created()
+        drop_interrupted(self.desk)
+        book(self.desk.account, self.desk.client.drain())
+        self._reconcile()
+        record(
+            "engine_started",
+            "Trader started and reconciled."
+            if self.desk.reconciled
+            else "Trader started; ledger and exchange do not agree yet.",
+            account=self.desk.account,
+            data={"token": self.desk.lease.token},
+            market_time=self.desk.market.now(),
+        )
+        self._tell()
+
+    def _forget_created(self) -> None:
+        """Orders that were stored and never sent: entries are cancelled, exits are asked anew."""
+        now = self.desk.clock.now()
+        rows = Order.objects.filter(account=self.desk.account, state=OrderState.CREATED)
+        trade_ids = list(rows.values_list("trade_id", flat=True))
+        rows.update(
+            state=OrderState.CANCELLED,
+            cancel_reason=CancelReason.NOT_PLACED,
+            final_at=now,
+            reject_reason="the trader stopped before it was sent",
+        )
+        settle_trades(trade_ids)
+
+    def step(self) -> bool:
+        """One round. True when something was done that may need another one."""
+        desk = self.desk
+        booked = book(desk.account, desk.client.drain())
+        if booked.wallet_changed:
+            self._equity_point()
+        commanded = self.commands.run()
+        trades, orders = self._live()
+        sent = self._exits.send_exits(trades, orders)
+        open_trades = [trade for trade in trades if trade.state == TradeState.OPEN]
+        self._protector.check(open_trades)
+        self._exits.run_rules(open_trades)
+        self._exits.trim(trades, orders)
+        self._exits.expire_entries(trades, orders)
+        self._resolver.run(orders)
+        expire_approvals(desk)
+        self._note_doubts(orders)
+        entered = enter_approved(desk)
+        self._equity_on_time()
+        if self._reconcile_due():
+            self._reconcile()
+        self._keep_lease()
+        desk.plug.between(desk.clock.monotonic())
+        wanted = any(trade.close_wanted for trade in open_trades)
+        return bool(booked) or commanded or sent or entered or wanted
+
+    def run(self) -> None:
+        """Rounds until the desk's stop; an error of the venue ends a round, not the trader.
+
+        ``start`` comes first.
+        """
+        while not self.desk.stop.is_set():
+            try:
+                worked = self.step()
+            except (ExchangeError, MarketDataError) as exc:
+                logger.warning("round ended early", error=str(exc))
+                worked = False
+                self._keep_lease()
+            self.desk.stop.wait(0 if worked else ROUND_S)
+        self.shut_down()
+
+    def shut_down(self) -> None:
+        """Clean stop: unfilled entries are cancelled, stops read back, positions stay."""
+        orders = self._live()[1]
+        for order in orders:
+            if order.role == OrderRole.ENTRY:
+                cancel_entry(self.desk, order, CancelReason.MANUAL)
+        book(self.desk.account, self.desk.client.drain())
+        open_trades = list(Trade.objects.filter(account=self.desk.account, state=TradeState.OPEN))
+        for trade in open_trades:
+            trade.protected_at = None
+        self._protector.check(open_trades)
+        kept = ", ".join(trade.symbol for trade in open_trades) or "none"
+        record(
+            "engine_stopped",
+            f"Trader stopped. Positions that stay, with their stops: {kept}.",
+            account=self.desk.account,
+            level=EventLevel.NOTICE,
+            market_time=self.desk.market.now(),
+        )
+
+    def _live(self) -> tuple[list[Trade], list[Order]]:
+        account = self.desk.account
+        trades = list(Trade.objects.filter(account=account, state__in=LIVE_TRADES))
+        orders = list(Order.objects.filter(account=account, state__in=LIVE))
+        return trades, orders
+
+    def _note_doubts(self, orders: list[Order]) -> None:
+        """Reasons why entries are off now; they reach the lease row at once when they change."""
+        self.desk.doubts = [
+            f"order of {order.symbol} unresolved"
+            for order in orders
+            if order.state == OrderState.UNKNOWN
+        ]
+        if self._told != self._state():
+            self._tell()
+
+    def _state(self) -> tuple[bool, tuple[str, ...], tuple[str, ...]]:
+        return self.desk.reconciled, tuple(self.desk.doubts), tuple(self.desk.external)
+
+    def _tell(self) -> None:
+        self._told = self._state()
+        renewed = self.desk.lease.renew(
+            reconciled=self.desk.reconciled,
+            doubts=self.desk.doubts,
+            external=self.desk.external,
+        )
+        if not renewed:
+            raise LeaseLost(f"the lease of {self.desk.account} has moved on")
+
+    def _keep_lease(self) -> None:
+        if self.desk.lease.renewal_due:
+            self._tell()
+
+    def _reconcile_due(self) -> bool:
+        if self.commands.reconcile_wanted or self._reconciled_at is None:
+            return True
+        pause = RECONCILE_EVERY_S if self.desk.reconciled else 1.0
+        return self.desk.clock.monotonic() - self._reconciled_at >= pause
+
+    def _reconcile(self) -> None:
+        self.commands.reconcile_wanted = False
+        self._reconciled_at = self.desk.clock.monotonic()
+        try:
+            result = reconcile(self.desk)
+        except ExchangeError as exc:
+            logger.warning("not reconciled", error=str(exc))
+            self.desk.reconciled = False
+            return
+        self._note_result(result)
+
+    def _note_result(self, result: Reconciliation) -> None:
+        was = self.desk.reconciled
+        self.desk.reconciled = result.clean
+        new_external = set(result.external) - set(self.desk.external)
+        self.desk.external = list(result.external)
+        if result.differences and was:
+            record(
+                "engine_differs",
+                "Ledger and exchange differ: " + "; ".join(result.differences),
+                account=self.desk.account,
+                level=EventLevel.CRITICAL,
+                data={"differences": list(result.differences)},
+                market_time=self.desk.market.now(),
+            )
+        for symbol in sorted(new_external):
+            record(
+                "trade_external",
+                f"{symbol}: a position that is not ours. It is not touched.",
+                account=self.desk.account,
+                level=EventLevel.WARNING,
+                market_time=self.desk.market.now(),
+            )
+
+    def _equity_on_time(self) -> None:
+        boundary = floor_time(self.desk.market.now(), EQUITY_EVERY)
+        if self._equity_at is None or boundary > self._equity_at:
+            self._equity_at = boundary
+            self._equity_point()
+
+    def _equity_point(self) -> None:
+        balance = self.desk.client.balance()
+        EquityPoint.objects.update_or_create(
+            account=self.desk.account,
+            time=balance.time,
+            defaults={"wallet": balance.wallet, "equity": balance.equity},
+        )

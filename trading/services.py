@@ -1,0 +1,297 @@
+"""Writes on behalf of people: accounts, bots, approvals, commands, trading state.
+
+Nothing here talks to an exchange. Console, admin, API, Telegram and manage.py call these; the
+trader acts on the rows they leave.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from celery import current_app
+from django.contrib.auth.models import User
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from analysis.models import AnalystProfile
+from exchange.choices import Mode
+from exchange.domain import TIMEFRAMES
+from exchange.market.clock import SessionClock, WallClock
+from exchange.market.session import session_create
+from exchange.models import ExchangeAccount
+from trading.choices import (
+    ApprovalDecision,
+    Autonomy,
+    BotState,
+    CommandKind,
+    EventLevel,
+    RiskProfile,
+    SignalState,
+    TradingStateName,
+)
+from trading.cycle import schedule
+from trading.domain.exits import ExitSettings, ExitSettingsInvalid, default_exits
+from trading.domain.settings import PROFILE_EQUITY, PROFILE_LIMITS
+from trading.errors import ActionRefused
+from trading.events import record
+from trading.models import (
+    Approval,
+    Bot,
+    Command,
+    Cycle,
+    EquityPoint,
+    Event,
+    Lease,
+    OperatorAction,
+    RiskLimits,
+    Signal,
+    TradingState,
+)
+
+Actor = User | None
+MARKET_MODES = (Mode.SIM, Mode.REPLAY)
+CYCLE_TASK = "trading.tasks.cycle_run"
+
+
+def account_create(
+    *,
+    name: str,
+    mode: Mode,
+    profile: RiskProfile,
+    symbols: Sequence[str],
+    market_start: datetime,
+    speed: int = 1,
+    seed: int = 0,
+    start_equity: Decimal | None = None,
+    market_end: datetime | None = None,
+) -> ExchangeAccount:
+    """Create an account with its market, limits of ``profile``, trading state and lease row.
+
+    Raises ``ActionRefused`` for modes that are not built and names that are taken.
+    """
+    if mode not in MARKET_MODES:
+        raise ActionRefused(f"{mode} accounts can't be made yet; use SIM or REPLAY")
+    if ExchangeAccount.objects.filter(name=name).exists():
+        raise ActionRefused(f"an account named {name!r} exists already")
+    now = timezone.now()
+    with transaction.atomic():
+        account = ExchangeAccount.objects.create(
+            name=name, mode=mode, start_equity=start_equity or PROFILE_EQUITY[profile]
+        )
+        session_create(
+            account=account,
+            seed=seed,
+            symbols=list(symbols),
+            speed=speed,
+            start=market_start,
+            end=market_end,
+        )
+        RiskLimits.objects.create(
+            account=account, profile=profile, **asdict(PROFILE_LIMITS[profile]) | {"version": 1}
+        )
+        TradingState.objects.create(account=account, reason="created")
+        Lease.objects.create(account=account, expires_at=now, acquired_at=now, heartbeat_at=now)
+        EquityPoint.objects.create(
+            account=account,
+            time=market_start,
+            wallet=account.start_equity,
+            equity=account.start_equity,
+        )
+    return account
+
+
+def bot_create(
+    *,
+    account: ExchangeAccount,
+    name: str,
+    timeframe: str,
+    symbols: Sequence[str],
+    analyst_profile: AnalystProfile,
+    autonomy: Autonomy,
+    state: BotState = BotState.PAUSED,
+    exit_settings: ExitSettings | None = None,
+    capital_share: Decimal = Decimal(1),
+) -> Bot:
+    """Create a bot. Raises ``ActionRefused`` where a setting makes no sense or a symbol is not
+    on the account's market."""
+    if timeframe not in TIMEFRAMES:
+        raise ActionRefused(f"timeframe {timeframe!r} is none of {', '.join(TIMEFRAMES)}")
+    offered = account.market_session.symbols
+    unknown = sorted(set(symbols) - set(offered))
+    if unknown:
+        raise ActionRefused(
+            f"{account.name} has no {', '.join(unknown)}; it has {', '.join(offered)}"
+        )
+    profile = RiskProfile(RiskLimits.objects.filter(account=account).latest("version").profile)
+    exits = exit_settings or default_exits(profile, TIMEFRAMES[timeframe])
+    bot = Bot(
+        account=account,
+        name=name,
+        timeframe=timeframe,
+        symbols=list(symbols),
+        analyst_profile=analyst_profile,
+        autonomy=autonomy,
+        state=state,
+        exit_settings=exits.as_json(),
+        capital_share=capital_share,
+    )
+    try:
+        exits.check()
+        bot.full_clean()
+    except ExitSettingsInvalid as exc:
+        raise ActionRefused(str(exc)) from exc
+    except ValidationError as exc:
+        raise ActionRefused("; ".join(exc.messages)) from exc
+    bot.save()
+    return bot
+
+
+def bot_set_state(*, bot: Bot, state: BotState, actor: Actor, reason: str = "") -> Bot:
+    """Start, pause or archive a bot. Its open trades stay managed by their frozen settings."""
+    with transaction.atomic():
+        moved = Bot.objects.filter(pk=bot.pk).exclude(state=BotState.ARCHIVED).update(state=state)
+        if moved != 1:
+            raise ActionRefused(f"{bot} is archived and can't be {state.label.lower()}")
+        _acted(actor, f"bot {state}", str(bot), reason)
+        record("bot_state", f"{bot}: {state.label.lower()}.", account=bot.account)
+    bot.refresh_from_db()
+    return bot
+
+
+def trading_state_set(
+    *, account: ExchangeAccount | None, state: TradingStateName, actor: Actor, reason: str
+) -> TradingState:
+    """Set whether entries are allowed, for one account or (None) for everything."""
+    if not reason.strip():
+        raise ActionRefused("give a reason; it is kept with the change")
+    with transaction.atomic():
+        row, _ = TradingState.objects.update_or_create(
+            account=account, defaults={"state": state, "reason": reason, "actor": actor}
+        )
+        target = account.name if account else "everything"
+        _acted(actor, f"trading {state}", target, reason)
+        record(
+            "state_changed",
+            f"{target}: {state.label} ({reason}).",
+            account=account,
+            level=EventLevel.NOTICE if state is TradingStateName.ACTIVE else EventLevel.WARNING,
+        )
+    return row
+
+
+def approval_decide(
+    *, approval: Approval, approve: bool, actor: Actor, channel: str, reason: str = ""
+) -> Approval:
+    """Answer a waiting approval. The first answer wins, whichever way; a late one is refused.
+
+    The answer counts for exactly the payload that was shown.
+    """
+    now = timezone.now()
+    decision = ApprovalDecision.APPROVED if approve else ApprovalDecision.REFUSED
+    with transaction.atomic():
+        moved = Approval.objects.filter(
+            pk=approval.pk,
+            decision=ApprovalDecision.WAITING,
+            expires_at__gt=now,
+            payload_hash=approval.payload_hash,
+            signal__payload_hash=approval.payload_hash,
+        ).update(decision=decision, actor=actor, channel=channel, decided_at=now, reason=reason)
+        if moved != 1:
+            approval.refresh_from_db()
+            raise ActionRefused(_why_too_late(approval, now))
+        state = SignalState.APPROVED if approve else SignalState.REFUSED
+        Signal.objects.filter(pk=approval.signal_id, state=SignalState.WAITING).update(
+            state=state, state_reason=reason, state_changed_at=now
+        )
+        signal = Signal.objects.select_related("account").get(pk=approval.signal_id)
+        _acted(actor, str(decision), f"signal {signal.pk}", reason)
+        record(
+            "approval_decided",
+            f"{signal.symbol} {signal.direction}: {decision.label.lower()} by {actor or channel}.",
+            account=signal.account,
+            data={"signal": signal.pk},
+            market_time=signal.decided_at,
+        )
+    approval.refresh_from_db()
+    return approval
+
+
+def _why_too_late(approval: Approval, now: datetime) -> str:
+    if approval.decision == ApprovalDecision.WAITING and approval.expires_at <= now:
+        return f"the request expired at {approval.expires_at:%H:%M:%S} UTC"
+    if approval.decision != ApprovalDecision.WAITING:
+        label = ApprovalDecision(approval.decision).label.lower()
+        return f"the request was already answered: {label}"
+    return "the signal changed since the request was shown"
+
+
+def command_request(
+    *,
+    account: ExchangeAccount,
+    kind: CommandKind,
+    idempotency_key: str,
+    actor: Actor,
+    target: int = 0,
+    payload: dict[str, Any] | None = None,
+    expected_version: int | None = None,
+) -> Command:
+    """Leave a command for the trader. The same key gives the same row, however often it comes."""
+    if not idempotency_key or len(idempotency_key) > 64:
+        raise ActionRefused("the command needs an idempotency key of 1 to 64 characters")
+    wish = {
+        "account": account,
+        "kind": kind,
+        "target": target,
+        "payload": payload or {},
+        "expected_version": expected_version,
+        "actor": actor,
+    }
+    try:
+        with transaction.atomic():
+            command, created = Command.objects.get_or_create(
+                idempotency_key=idempotency_key, defaults=wish
+            )
+            if created:
+                _acted(actor, f"command {kind}", f"{account.name} {target}", "")
+                record("command_requested", f"{kind.label} requested.", account=account)
+    except IntegrityError:
+        command = Command.objects.get(idempotency_key=idempotency_key)
+    if (command.account_id, command.kind, command.target) != (account.pk, kind, target):
+        raise ActionRefused("this idempotency key was used for another command")
+    return command
+
+
+def cycle_request(*, bot: Bot, actor: Actor) -> Cycle:
+    """Run the bot's newest boundary once more, only to observe."""
+    clock = SessionClock(bot.account.market_session.pk, WallClock())
+    with transaction.atomic():
+        cycle = schedule.cycle_request(bot, clock.now())
+        _acted(actor, "cycle run now", str(cycle), "")
+        # By name, because tasks stand above services.
+        transaction.on_commit(lambda: current_app.send_task(CYCLE_TASK, [cycle.pk]))
+    return cycle
+
+
+def plug_pull(*, account: ExchangeAccount, actor: Actor) -> int:
+    """Kill the account's trader at its next order. Returns the newest event's id: the result is
+    the next ``plug_result`` event after it. Raises ``ActionRefused`` where that is not paper."""
+    if Mode(account.mode) not in (Mode.SIM, Mode.PAPER):
+        raise ActionRefused("only simulated venues have a plug to pull")
+    newest = Event.objects.order_by("-id").values_list("pk", flat=True).first() or 0
+    command_request(
+        account=account,
+        kind=CommandKind.PLUG,
+        idempotency_key=f"plug-{uuid.uuid4().hex}",
+        actor=actor,
+    )
+    return newest
+
+
+def _acted(actor: Actor, action: str, target: str, reason: str) -> None:
+    OperatorAction.objects.create(actor=actor, action=action, target=target, reason=reason)

@@ -1,0 +1,121 @@
+"""The stepped driver: the same rows, services and trader as live, one thread, no waiting.
+
+Market time moves from one monitor candle to the next, and only when all work of the instant is
+done, so a run gives the same trades however fast the machine is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from exchange.domain import TIMEFRAMES
+from exchange.market.clock import SteppedClock
+from exchange.models import ExchangeAccount, MarketSession
+from exchange.ports import MarketData
+from trading.choices import BotState, ExitReason, TradeState
+from trading.cycle.run import CyclePorts, cycle_run
+from trading.cycle.schedule import cycle_due
+from trading.errors import ActionRefused
+from trading.execution.agreement import disagreements
+from trading.execution.desk import Desk
+from trading.execution.lease import AccountLease
+from trading.execution.loop import Trader
+from trading.execution.protection import want_close
+from trading.models import Bot, Trade
+from trading.wiring import CLAIMANT, WALL, analyst_for, client_for, stepped_market_for
+
+MAX_ROUNDS = 20
+NO_WAIT = timedelta(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a stepped run has come."""
+
+    now: datetime
+    start: datetime
+    end: datetime
+
+    @property
+    def share(self) -> float:
+        return (self.now - self.start) / (self.end - self.start)
+
+
+class SteppedDriver:
+    """Runs the account's running bots from its session's clock to ``end``."""
+
+    def __init__(self, account: ExchangeAccount, end: datetime) -> None:
+        session = account.market_session
+        if session.speed != 0:
+            raise ActionRefused(
+                f"{account} runs by itself at {session.speed}x; it can't be stepped"
+            )
+        self.account, self.end = account, end
+        self.start = session.reserved_until
+        self.clock = SteppedClock(self.start)
+        self.market: MarketData = stepped_market_for(account, self.clock)
+        self.desk = Desk(
+            account=account,
+            client=client_for(account, self.market),
+            market=self.market,
+            clock=WALL,
+            lease=AccountLease(account, WALL),
+        )
+        self.trader = Trader(self.desk)
+        self._bots = list(
+            Bot.objects.filter(account=account, state=BotState.RUNNING).select_related(
+                "account", "analyst_profile"
+            )
+        )
+        self._interval = min(self.market.monitor_interval(symbol) for symbol in session.symbols)
+
+    def run(self, on_progress: Callable[[Progress], None] | None = None) -> list[str]:
+        """Step to the end and close what is open there. Returns the differences between our
+        tables and the venue's ledger (none, if all is well)."""
+        if not self.desk.lease.acquire():
+            raise ActionRefused(f"another trader holds {self.account}; stop it first")
+        try:
+            self.trader.start()
+            while self.clock.now() < self.end:
+                self._instant()
+                if on_progress is not None:
+                    on_progress(Progress(self.clock.now(), self.start, self.end))
+            self.trader.shut_down()
+            return disagreements(self.desk)
+        finally:
+            MarketSession.objects.filter(account=self.account).update(
+                reserved_until=self.clock.now(), anchor_market=self.clock.now()
+            )
+            self.desk.lease.release()
+
+    def _instant(self) -> None:
+        """Move on by one candle, let fills and rules happen, then decide."""
+        self.clock.move_to(min(self.clock.now() + self._interval, self.end))
+        self._settle()
+        last = self.clock.now() + self._interval >= self.end
+        if last:
+            self._close_all()
+        else:
+            self._cycles()
+        self._settle()
+
+    def _settle(self) -> None:
+        for _ in range(MAX_ROUNDS):
+            if not self.trader.step():
+                return
+
+    def _cycles(self) -> None:
+        for bot in self._bots:
+            if self.clock.now().timestamp() % TIMEFRAMES[bot.timeframe].total_seconds():
+                continue
+            cycle = cycle_due(bot, self.clock.now(), NO_WAIT)
+            if cycle is not None:
+                ports = CyclePorts(self.market, analyst_for(bot.analyst_profile), WALL, CLAIMANT)
+                cycle_run(cycle.pk, ports)
+
+    def _close_all(self) -> None:
+        """One candle before the end, so that the last one can fill the closes."""
+        for trade in Trade.objects.filter(account=self.account, state=TradeState.OPEN):
+            want_close(trade, ExitReason.END_OF_DATA)
