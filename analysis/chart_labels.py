@@ -129,7 +129,7 @@ def _level_tags(
 ) -> None:
     """Write each level's id on its line, as far right as neither candles nor text stand."""
     face = font(layout.px(look.SMALL_SIZE))
-    height = layout.px(look.SMALL_SIZE + 2)
+    height = layout.px(look.SMALL_SIZE + 4)
     step = layout.price.width / picture.slots
     rights = [round(layout.price.width - 2 - back * step) for back in range(picture.slots)]
     for level in picture.levels:

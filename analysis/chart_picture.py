@@ -91,8 +91,11 @@ class Columns(NamedTuple):
 
 def columns(layout: Layout, slots: int) -> Columns:
     step = layout.price.width / slots
-    wick = max(1, layout.px(WICK))
-    body = max(wick + 2, int(step * BODY_SHARE))
+    body = max(3, int(step * BODY_SHARE))
+    wick = layout.px(WICK)
+    # In narrow bodies a thick outline would leave nothing hollow.
+    if body < 3 * wick:
+        wick = 1
     # Body and wick are both odd or both even, or the wick would stand off centre.
     body -= (body - wick) % 2
     wicks = [round((slot + 0.5) * step - wick / 2) for slot in range(slots)]

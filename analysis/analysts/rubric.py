@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from analysis.analysts.plan import Plan
-from analysis.analysts.reading import SideReading
+from analysis.analysts.reading import TREND_SLOPE_ATR, SideReading
 from analysis.domain import Environment
 
 # Volatility is typical while ATR14 is within these multiples of its median over 80 bars.
@@ -39,7 +39,7 @@ def environment_label(long: SideReading, short: SideReading, atr_ratio: float) -
     if atr_ratio < QUIET_RATIO:
         return Environment.COMPRESSION
     # Without a trend on either side and with averages that go nowhere, price moves sideways.
-    if max(long.slope_atr, short.slope_atr) < 1:
+    if max(long.slope_atr, short.slope_atr) < TREND_SLOPE_ATR:
         return Environment.RANGE
     return Environment.UNCLEAR
 
