@@ -1,7 +1,35 @@
-"""Pages of the console."""
+"""Addresses of the console."""
 
 from __future__ import annotations
 
-from django.urls import URLPattern
+from django.contrib.auth.views import LoginView, LogoutView
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from dashboard.api.views import SnapshotView
+from dashboard.views import charts, control, cycles, overview, trades
+
+login = LoginView.as_view(template_name="dashboard/login.html", redirect_authenticated_user=True)
+
+urlpatterns = [
+    path("", overview.overview, name="overview"),
+    path("login/", login, name="login"),
+    path("logout/", LogoutView.as_view(), name="logout"),
+    path("account/", control.account_switch, name="account"),
+    path("fragments/<slug:name>/", overview.fragment, name="fragment"),
+    path("cycles/", cycles.cycles, name="cycles"),
+    path("cycles/<int:cycle_id>/", cycles.cycle, name="cycle"),
+    path("trades/", trades.trades, name="trades"),
+    path("trades/<int:trade_id>/", trades.trade, name="trade"),
+    path("trades/<int:trade_id>/<slug:kind>/", trades.wish, name="trade_wish"),
+    path("commands/<int:command_id>/", trades.command, name="command"),
+    path("approvals/<int:approval_id>/", control.approval, name="approval"),
+    path("bots/", control.bots, name="bots"),
+    path("bots/<int:bot_id>/state/", control.bot_state, name="bot_state"),
+    path("bots/<int:bot_id>/run/", cycles.run_now, name="run_now"),
+    path("events/", control.events, name="events"),
+    path("kill/", control.kill, name="kill"),
+    path("plug/", control.plug, name="plug"),
+    path("charts/<int:analysis_id>.png", charts.analysis_chart, name="chart"),
+    path("charts/trades/<int:trade_id>.png", charts.trade_chart, name="trade_chart"),
+    path("api/v1/snapshot", SnapshotView.as_view(), name="snapshot"),
+]

@@ -1,0 +1,191 @@
+"""Cycles: the list, one in full, and why nothing was traded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db.models import Count, Q, QuerySet
+
+from dashboard import format as fmt
+from dashboard.selectors.decisions import Decision, decision_of, rule_label, signal_rows
+from dashboard.selectors.paging import Page, page_of
+from exchange.models import ExchangeAccount
+from trading.choices import CycleState, SignalState
+from trading.models import Cycle, Signal
+
+FUNNEL_SPAN = timedelta(hours=24)
+
+
+@dataclass(frozen=True, slots=True)
+class CycleRow:
+    """One cycle in the list."""
+
+    id: int
+    bot: str
+    timeframe: str
+    boundary: datetime
+    state: str
+    observe_only: bool
+    reason: str
+    took: str
+    symbols: int
+    accepted: int
+    traded: int
+
+
+@dataclass(frozen=True, slots=True)
+class StepRow:
+    """One step with its duration."""
+
+    number: int
+    name: str
+    status: str
+    took: str
+    summary: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class CycleDetail:
+    """One cycle with its steps and decisions; ``newer`` and ``older`` are its neighbours."""
+
+    row: CycleRow
+    bot_id: int
+    decisions: list[Decision]
+    steps: list[StepRow]
+    newer: int | None
+    older: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class FunnelRow:
+    """How many symbols ended at one rule. ``width`` is its share of all, 0..100."""
+
+    rule: str
+    label: str
+    count: int
+    width: str
+    good: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Funnel:
+    """Where the decisions of the last 24 h of market time ended."""
+
+    total: int
+    rows: list[FunnelRow]
+    nearest: str
+
+
+def cycle_list(
+    account: ExchangeAccount, *, bot: str, state: str, rule: str, before: int | None
+) -> Page[CycleRow]:
+    """Cycles of ``account``, newest first; empty filters take all."""
+    rows = Cycle.objects.filter(bot__account=account).select_related("bot").order_by("-id")
+    if bot.isdecimal():
+        rows = rows.filter(bot=int(bot))
+    if state:
+        rows = rows.filter(state=state)
+    if rule:
+        rows = rows.filter(pk__in=Signal.objects.filter(rule=rule).values("cycle"))
+    return page_of(
+        rows.annotate(
+            symbols=Count("signals"),
+            accepted=Count("signals", filter=~Q(signals__state=SignalState.REJECTED)),
+            traded=Count("signals__trade"),
+        ),
+        before,
+        cycle_row,
+    )
+
+
+def cycles_newest(account: ExchangeAccount, count: int = 6) -> list[CycleRow]:
+    """The newest cycles for the overview."""
+    return cycle_list(account, bot="", state="", rule="", before=None).rows[:count]
+
+
+def cycle_row(cycle: Cycle) -> CycleRow:
+    """A cycle with the counts that were asked together with it."""
+    took = None
+    if cycle.started_at and cycle.finished_at:
+        took = (cycle.finished_at - cycle.started_at).total_seconds() * 1000
+    return CycleRow(
+        id=cycle.pk,
+        bot=cycle.bot.name,
+        timeframe=cycle.timeframe,
+        boundary=cycle.boundary,
+        state=cycle.state,
+        observe_only=cycle.observe_only,
+        reason=cycle.reason,
+        took=fmt.duration_ms(took),
+        symbols=getattr(cycle, "symbols", 0),
+        accepted=getattr(cycle, "accepted", 0),
+        traded=getattr(cycle, "traded", 0),
+    )
+
+
+def cycle_get(cycle_id: int) -> CycleDetail | None:
+    """One cycle in full, or None."""
+    cycle = Cycle.objects.select_related("bot").filter(pk=cycle_id).first()
+    if cycle is None:
+        return None
+    decisions = [
+        decision_of(signal) for signal in signal_rows().filter(cycle=cycle).order_by("symbol")
+    ]
+    steps = [
+        StepRow(
+            number=step.number,
+            name=step.name.replace("_", " "),
+            status=step.status,
+            took=fmt.duration_ms(step.duration_ms),
+            summary=step.summary,
+            error=step.error.strip().rpartition("\n")[2],
+        )
+        for step in cycle.steps.order_by("number")
+    ]
+    same_bot = Cycle.objects.filter(bot=cycle.bot_id).values_list("pk", flat=True)
+    return CycleDetail(
+        row=cycle_row(cycle),
+        bot_id=cycle.bot_id,
+        decisions=decisions,
+        steps=steps,
+        newer=same_bot.filter(pk__gt=cycle_id).order_by("pk").first(),
+        older=same_bot.filter(pk__lt=cycle_id).order_by("-pk").first(),
+    )
+
+
+def funnel(account: ExchangeAccount, market_now: datetime | None) -> Funnel:
+    """Count decisions by the rule they ended at, the most frequent first."""
+    if market_now is None:
+        return Funnel(0, [], "")
+    window = Signal.objects.filter(account=account, decided_at__gt=market_now - FUNNEL_SPAN)
+    counts = list(window.values("rule").annotate(count=Count("id")).order_by("-count", "rule"))
+    total = sum(item["count"] for item in counts)
+    rows = [
+        FunnelRow(
+            rule=item["rule"],
+            label=rule_label(item["rule"]),
+            count=item["count"],
+            width=f"{100 * item['count'] / total:.1f}",
+            good=not item["rule"],
+        )
+        for item in counts
+    ]
+    return Funnel(total, rows, _nearest_miss(window))
+
+
+def _nearest_miss(window: QuerySet[Signal]) -> str:
+    rejected = window.filter(confidence__isnull=False).exclude(rule="")
+    signal = rejected.order_by("-confidence").first()
+    if signal is None:
+        return ""
+    return (
+        f"{signal.symbol} {fmt.clock_time(signal.decided_at)[:5]}, "
+        f"{fmt.percent(signal.confidence, 0)}, {rule_label(signal.rule)}"
+    )
+
+
+def cycle_states() -> list[tuple[str, str]]:
+    """Choices of the list's filter."""
+    return CycleState.choices()
