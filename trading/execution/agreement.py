@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from exchange.domain import LedgerKind
 from exchange.ports import ExchangeClient
 from trading.execution.desk import Desk
@@ -47,7 +49,7 @@ def _cashflows(desk: Desk, client: ExchangeClient) -> list[str]:
     return _compare("cashflow", ours, theirs)
 
 
-def _compare(what: str, ours: dict[str, object], theirs: dict[str, object]) -> list[str]:
+def _compare(what: str, ours: Mapping[str, object], theirs: Mapping[str, object]) -> list[str]:
     return [
         f"{what} {key}: we have {ours.get(key)}, the exchange {theirs.get(key)}"
         for key in sorted(ours.keys() | theirs.keys())

@@ -12,17 +12,15 @@ from trading.choices import (
     CommandKind,
     CommandState,
     ExitReason,
-    OrderRole,
     TradeState,
 )
-from trading.domain.order import LIVE
 from trading.errors import ActionRefused
 from trading.events import record
 from trading.execution.desk import Desk
-from trading.execution.executor import cancel_entry
+from trading.execution.executor import want_cancel
 from trading.execution.protection import move_stop, want_close
-from trading.models import Command, Order, StopMove, Trade
-from trading.selectors import trade_book
+from trading.models import Command, StopMove, Trade
+from trading.selectors import LIVE_TRADES, trade_book
 
 PLUG_WAIT_S = 20.0
 # Commands that stay open until the venue shows their effect.
@@ -115,7 +113,7 @@ class CommandRunner:
         command.expected_version = None
         trade = self._trade(command, TradeState.OPEN, TradeState.PENDING)
         if trade.state == TradeState.PENDING:
-            return self._cancel_entries(trade)
+            return f"{want_cancel(trade, CancelReason.MANUAL)} entries asked back"
         want_close(trade, ExitReason.MANUAL)
         return "closing"
 
@@ -147,24 +145,15 @@ class CommandRunner:
     def _cancel(self, command: Command) -> str:
         trade = self._trade(command, TradeState.PENDING, TradeState.OPEN)
         reason = CancelReason(command.payload.get("reason", CancelReason.MANUAL))
-        return self._cancel_entries(trade, reason)
-
-    def _cancel_entries(self, trade: Trade, reason: CancelReason = CancelReason.MANUAL) -> str:
-        entries = trade.orders.filter(role=OrderRole.ENTRY, state__in=LIVE)
-        for order in entries:
-            cancel_entry(self._desk, order, reason)
-        return f"{len(entries)} entries asked back"
+        return f"{want_cancel(trade, reason)} entries asked back"
 
     def _flatten(self, command: Command) -> str:
-        entries = Order.objects.filter(
-            account=self._desk.account, role=OrderRole.ENTRY, state__in=LIVE
-        )
-        for order in entries:
-            cancel_entry(self._desk, order, CancelReason.KILL_SWITCH)
-        trades = Trade.objects.filter(account=self._desk.account, state=TradeState.OPEN)
+        live = Trade.objects.filter(account=self._desk.account, state__in=LIVE_TRADES)
+        entries = sum(want_cancel(trade, CancelReason.KILL_SWITCH) for trade in live)
+        trades = [trade for trade in live if trade.state == TradeState.OPEN]
         for trade in trades:
             want_close(trade, ExitReason.KILL_SWITCH)
-        return f"closing {len(trades)} trades, {len(entries)} entries asked back"
+        return f"closing {len(trades)} trades, {entries} entries asked back"
 
     def _resync(self, command: Command) -> str:
         rows = Trade.objects.filter(account=self._desk.account, state=TradeState.OPEN)

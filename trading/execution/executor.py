@@ -7,7 +7,6 @@ never failed.
 
 from __future__ import annotations
 
-from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 
@@ -222,6 +221,13 @@ def _mark_unknown(desk: Desk, order: Order, error: ExchangeError) -> None:
         )
 
 
+def want_cancel(trade: Trade, reason: CancelReason) -> int:
+    """Note that the trade's unfilled entry must be taken back; the exits ask the venue until it
+    is. Returns how many orders that concerns."""
+    entries = trade.orders.filter(role=OrderRole.ENTRY, state__in=LIVE, cancel_reason="")
+    return entries.update(cancel_reason=reason)
+
+
 def cancel_entry(desk: Desk, order: Order, reason: CancelReason) -> None:
     """Take an entry back. The final state comes from the venue's report, not from the answer."""
     Order.objects.filter(pk=order.pk, cancel_reason="").update(cancel_reason=reason)
@@ -241,10 +247,8 @@ def shrink(desk: Desk, trade: Trade, open_qty: Decimal, attempt: int) -> None:
     """Send one order that brings the position down to the trade's target quantity.
 
     The first try of a manual close is a limit IOC near the touch; everything else is a market
-    order, in the close-all form when nothing may remain. Rests of the entry go first.
+    order, in the close-all form when nothing may remain.
     """
-    for entry in trade.orders.filter(role=OrderRole.ENTRY, state__in=LIVE):
-        cancel_entry(desk, entry, CancelReason.MANUAL)
     target = trade.target_qty or ZERO
     side = Side(trade.side).opposite
     gentle = trade.close_wanted == ExitReason.MANUAL and attempt == 0
@@ -300,9 +304,3 @@ def protect(desk: Desk, trade: Trade) -> str:
     except ExchangeError as exc:
         raise ExchangeUnavailable(str(exc)) from exc
     return ""
-
-
-def last_attempt_at(trade: Trade) -> datetime | None:
-    """Wall time of the newest exit order."""
-    newest = trade.orders.filter(role=OrderRole.EXIT).order_by("-id").first()
-    return newest.created_at if newest else None

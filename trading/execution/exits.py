@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
+from math import inf
 
 import structlog
 
@@ -13,7 +14,6 @@ from exchange.domain import Candle, Side
 from exchange.errors import MarketDataError
 from trading.choices import CancelReason, ExitReason, OrderRole, OrderState, TradeState
 from trading.domain.exits import CloseTrade, ExitSettings, MoveStop
-from trading.domain.order import FINAL, LIVE
 from trading.domain.pipeline import manage
 from trading.execution.desk import Desk
 from trading.execution.executor import cancel_entry, shrink
@@ -28,6 +28,8 @@ RETRY_AFTER_S = (0.0, 2.0, 1.0, 2.0, 4.0, 8.0, 10.0)
 # How far market time may run before the newest managed candle is stored again.
 STORE_EVERY = timedelta(minutes=15)
 MAX_CANDLES = 2000
+# Seconds before an unanswered cancel is asked again.
+CANCEL_AGAIN_S = 2.0
 
 
 class ExitManager:
@@ -37,6 +39,7 @@ class ExitManager:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
         self._managed: dict[int, datetime] = {}
+        self._asked: dict[int, float] = {}
 
     def run_rules(self, trades: Sequence[Trade]) -> None:
         """``manage`` once per closed monitor candle of each open trade, oldest first."""
@@ -156,19 +159,22 @@ class ExitManager:
         """Take back entries that waited too long, that price left behind, or whose trade is
         being closed."""
         by_id = {trade.pk: trade for trade in trades}
-        now = self._desk.market.now()
-        for order in orders:
+        now, wall = self._desk.market.now(), self._desk.clock.monotonic()
+        entries = {order.pk: order for order in orders if order.role == OrderRole.ENTRY}
+        self._asked = {pk: when for pk, when in self._asked.items() if pk in entries}
+        for order in entries.values():
             trade = by_id.get(order.trade_id)
-            if order.role != OrderRole.ENTRY or trade is None or order.state == OrderState.UNKNOWN:
+            if trade is None or order.state == OrderState.UNKNOWN:
                 continue
             reason = self._expiry(order, trade, now)
-            if reason is not None:
+            if reason is not None and wall - self._asked.get(order.pk, -inf) >= CANCEL_AGAIN_S:
+                self._asked[order.pk] = wall
                 cancel_entry(self._desk, order, reason)
 
     def _expiry(self, order: Order, trade: Trade, now: datetime) -> CancelReason | None:
         if trade.close_wanted or trade.exit_qty > 0:
             return CancelReason.MANUAL
-        if order.cancel_reason and OrderState(order.state) in LIVE - FINAL:
+        if order.cancel_reason:
             return CancelReason(order.cancel_reason)
         if order.expires_market is None:
             return None

@@ -32,13 +32,13 @@ from trading.execution.protection import Protector
 from trading.execution.reconcile import Reconciliation, reconcile
 from trading.execution.resolver import Resolver
 from trading.models import EquityPoint, Order, Trade
+from trading.selectors import LIVE_TRADES
 
 logger = structlog.get_logger(__name__)
 
 ROUND_S = 0.05
 RECONCILE_EVERY_S = 60.0
 EQUITY_EVERY = timedelta(minutes=15)
-LIVE_TRADES = (TradeState.PENDING, TradeState.OPEN)
 
 
 class LeaseLost(Exception):
@@ -97,12 +97,12 @@ class Trader:
             self._equity_point()
         commanded = self.commands.run()
         trades, orders = self._live()
+        self._exits.expire_entries(trades, orders)
         sent = self._exits.send_exits(trades, orders)
         open_trades = [trade for trade in trades if trade.state == TradeState.OPEN]
         self._protector.check(open_trades)
         self._exits.run_rules(open_trades)
         self._exits.trim(trades, orders)
-        self._exits.expire_entries(trades, orders)
         self._resolver.run(orders)
         expire_approvals(desk)
         self._note_doubts(orders)
