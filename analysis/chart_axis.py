@@ -41,7 +41,7 @@ class PriceAxis:
         return float(self.rows(np.array([price]))[0])
 
     def ticks(self) -> list[Decimal]:
-        """Between 5 and 10 round prices in range, one round step apart (about 7 is aimed at)."""
+        """Round prices in range: 6 to 9 where a round step allows it, else 5 to 11."""
         step = tick_step(self.high - self.low)
         first, last = ceil(Decimal(self.low) / step), floor(Decimal(self.high) / step)
         return [step * number for number in range(first, last + 1)]
@@ -60,12 +60,12 @@ def price_axis(low: float, high: float, height: int) -> PriceAxis:
 
 
 def tick_step(span: float) -> Decimal:
-    """The step from {1, 2, 2.5, 5} x 10^k that brings the number of ticks nearest to 7.5."""
+    """The step from {1, 2, 2.5, 5} x 10^k whose number of ticks is by ratio nearest to 7.5."""
     exponent = floor(log10(span / TICKS_WANTED))
     steps = [
         mantissa.scaleb(power) for power in (exponent, exponent + 1) for mantissa in TICK_STEPS
     ]
-    return min(steps, key=lambda step: abs(span / float(step) - TICKS_WANTED))
+    return min(steps, key=lambda step: abs(log(span / float(step) / TICKS_WANTED)))
 
 
 def decimals_of(step: Decimal) -> int:

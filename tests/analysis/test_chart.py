@@ -29,7 +29,7 @@ from tests.analysis.candle_makers import given, random_window, window
 
 Pixels = npt.NDArray[np.uint8]
 
-PINNED = "8a81e1002aba11dc038f8f8f2f7921c080b15efa95f837ccca4af5477e53a9a5"
+PINNED = "adee2c097e89e7f0bf1db419d77737b2ea6abf54b7b67b8f120c837cefb25387"
 TOP, BOTTOM, LEFT, RIGHT = 56, 512, 12, 1048
 WHITE, INK = (255, 255, 255), (0x11, 0x11, 0x11)
 UP, DOWN = (0x00, 0x69, 0x5C), (0xB7, 0x1C, 0x1C)
