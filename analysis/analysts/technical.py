@@ -69,16 +69,17 @@ class TechnicalAnalyst:
 
 
 def _measure(given: AnalysisInput) -> _Chart | None:
-    """All facts of a chart; None when price stood still, so that no distance has a unit."""
+    """All facts of a chart; None when price mostly stood still, so that distances have no unit."""
     found = indicators(given.window)
     last = quantise(decimal_of(given.window.close[-1]))
     atr = float(found.atr[-1])
-    if quantise(decimal_of(atr)) <= 0:
+    usual_atr = float(np.median(found.atr[-VISIBLE_BARS:]))
+    if quantise(decimal_of(atr)) <= 0 or usual_atr <= 0:
         return None
     marks = levels(given.window, atr)
     long = read_side(Direction.LONG, given.window, found, marks)
     short = read_side(Direction.SHORT, given.window, found, marks)
-    ratio = atr / float(np.median(found.atr[-VISIBLE_BARS:]))
+    ratio = atr / usual_atr
     return _Chart(
         given=given,
         long=long,
@@ -170,10 +171,11 @@ def _without_plan(chart: _Chart, reason: str) -> Recommendation:
 
 
 def _still(given: AnalysisInput) -> Recommendation:
-    reason = "Price did not move, so there is nothing to measure distances with."
+    reason = "Price hardly moved, so there is nothing to measure distances with."
+    atr = quantise(decimal_of(indicators(given.window).atr[-1]))
     last = quantise(decimal_of(given.window.close[-1]))
     evidence = (Evidence("volatility", reason, Direction.NONE),)
-    return _nothing(given, Environment.UNCLEAR, evidence, reason, Decimal(0), last)
+    return _nothing(given, Environment.UNCLEAR, evidence, reason, atr, last)
 
 
 def _nothing(

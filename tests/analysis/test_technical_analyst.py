@@ -107,6 +107,13 @@ def test_price_that_never_moved_gives_nothing() -> None:
     assert found.last_price == 100
 
 
+def test_first_move_after_a_standstill_gives_nothing_but_its_range() -> None:
+    found = analyse(window([100.0] * 199 + [104.0], spread=0.0))
+    assert found.direction is Direction.NONE
+    assert found.atr > 0
+    assert "hardly moved" in found.strongest_objection
+
+
 def test_rise_without_a_pullback_is_not_chased() -> None:
     found = analyse(window([100 + 0.5 * bar for bar in range(200)]))
     assert found.direction is Direction.NONE
