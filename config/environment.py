@@ -84,7 +84,7 @@ class Environment(BaseSettings):
     demo: bool = Field(
         default=True, description="true or false; whether a first start makes a demo account"
     )
-    demo_seed: int = Field(default=0, ge=0, lt=2**63, description="a whole number from 0")
+    demo_seed: int = Field(default=3, ge=0, lt=2**63, description="a whole number from 0")
     demo_speed: int = Field(default=120, description="1, 10, 60 or 120")
 
     @field_validator("allowed_hosts", "csrf_trusted_origins", mode="before")
