@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 import warnings
 from typing import Any
 
@@ -60,8 +61,9 @@ class TaskThreads:
             # Beat's own stop waits without a deadline.
             threads.append(threading.Thread(target=self._beat.stop, daemon=True))
             threads[-1].start()
+        deadline = time.monotonic() + timeout
         for thread in threads:
-            thread.join(timeout / len(threads))
+            thread.join(max(0.0, deadline - time.monotonic()))
         worker_ready.disconnect(self._on_ready)
         return not any(thread.is_alive() for thread in threads)
 

@@ -26,14 +26,15 @@ COMMAND = [sys.executable, "manage.py", "serve"]
 class Served:
     """A running ``manage.py serve``."""
 
-    process: subprocess.Popen[str]
+    process: subprocess.Popen[bytes]
     port: int
     data: Path
+    log: Path
 
     def until_healthy(self) -> None:
         deadline = time.monotonic() + 30
         while time.monotonic() < deadline:
-            assert self.process.poll() is None, self.process.communicate()
+            assert self.process.poll() is None, self.log.read_text()
             try:
                 with urlopen(f"http://127.0.0.1:{self.port}/healthz", timeout=1) as answer:
                     assert json.load(answer) == {"status": "ok", "database": True}
@@ -42,12 +43,19 @@ class Served:
                 time.sleep(0.05)
         raise AssertionError("not serving after 30 s")
 
+    def until_announced(self) -> None:
+        """Wait for the screen, which comes when everything runs."""
+        deadline = time.monotonic() + 30
+        while "Ctrl-C" not in self.log.read_text():
+            assert time.monotonic() < deadline, self.log.read_text()
+            time.sleep(0.05)
+
     def stop(self, number: signal.Signals = signal.SIGINT) -> tuple[str, float]:
         """Send the signal; return all output and the seconds it took to end."""
         started = time.monotonic()
         self.process.send_signal(number)
-        output, _ = self.process.communicate(timeout=20)
-        return output, time.monotonic() - started
+        self.process.wait(20)
+        return self.log.read_text(), time.monotonic() - started
 
 
 Start = Callable[[Path, int], Served]
@@ -68,15 +76,16 @@ def start() -> Iterator[Start]:
     running: list[Served] = []
 
     def start(data: Path, port: int) -> Served:
-        process = subprocess.Popen(
-            COMMAND,
-            cwd=BASE_DIR,
-            env=variables(data, port) | {"DEMO": "false"},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        running.append(Served(process, port, data))
+        log = data.with_suffix(f".{len(running)}.log")
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                COMMAND,
+                cwd=BASE_DIR,
+                env=variables(data, port) | {"DEMO": "false"},
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+        running.append(Served(process, port, data, log))
         running[-1].until_healthy()
         return running[-1]
 
@@ -84,7 +93,7 @@ def start() -> Iterator[Start]:
     for served in running:
         if served.process.poll() is None:
             served.process.kill()
-            served.process.communicate()
+            served.process.wait()
 
 
 @pytest.fixture
@@ -109,7 +118,7 @@ def refused(data: Path, port: int) -> str:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_signal_ends_everything_within_five_seconds(served: Served, number: signal.Signals) -> None:
-    time.sleep(1)
+    served.until_announced()
     output, seconds = served.stop(number)
     assert served.process.returncode == 0
     assert seconds < 5
@@ -118,7 +127,8 @@ def test_signal_ends_everything_within_five_seconds(served: Served, number: sign
 
 
 def test_beat_sends_what_the_schedule_says(served: Served) -> None:
-    time.sleep(3)
+    served.until_announced()
+    time.sleep(2.5)
     served.stop()
     with sqlite3.connect(served.data / "autotrader.sqlite3") as database:
         sent = dict(
@@ -130,12 +140,12 @@ def test_beat_sends_what_the_schedule_says(served: Served) -> None:
 
 
 def test_password_is_shown_at_the_first_start_only(served: Served, start: Start) -> None:
-    time.sleep(1)
+    served.until_announced()
     first, _ = served.stop()
     assert "password" in first
     assert "shown only this once" in first
     again = start(served.data, served.port)
-    time.sleep(1)
+    again.until_announced()
     second, _ = again.stop()
     assert "shown only this once" not in second
     assert "manage.py changepassword operator" in second
@@ -157,7 +167,7 @@ def test_second_instance_on_the_same_data_is_refused(served: Served) -> None:
 
 def test_killed_instance_does_not_keep_its_data_locked(served: Served, start: Start) -> None:
     served.process.kill()
-    served.process.communicate()
+    served.process.wait()
     again = start(served.data, served.port)
     again.stop()
     assert again.process.returncode == 0
