@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from django.urls import reverse_lazy
+
 from config.environment import Deployment, load_environment, prepare_data_folder, secret_key
 from config.logging import logging_config, report_errors
 
@@ -187,4 +189,26 @@ UNFOLD = {
     "SITE_TITLE": "Autotrader",
     "SITE_HEADER": "Autotrader",
     "SITE_URL": "/",
+    "ENVIRONMENT": "dashboard.admin.environment",
+    "SIDEBAR": {
+        "show_search": True,
+        "show_all_applications": True,
+        "navigation": [
+            {
+                "title": "Console",
+                "items": [
+                    {"title": "Overview", "icon": "monitoring", "link": reverse_lazy("overview")},
+                    {"title": "Cycles", "icon": "cycle", "link": reverse_lazy("cycles")},
+                    {
+                        "title": "Trades",
+                        "icon": "candlestick_chart",
+                        "link": reverse_lazy("trades"),
+                    },
+                    {"title": "Bots", "icon": "smart_toy", "link": reverse_lazy("bots")},
+                    {"title": "Events", "icon": "list", "link": reverse_lazy("events")},
+                    {"title": "Kill switch", "icon": "power", "link": reverse_lazy("kill")},
+                ],
+            },
+        ],
+    },
 }

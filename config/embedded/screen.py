@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -71,6 +70,12 @@ class FirstThings(threading.Thread):
         super().__init__(name="first-things", daemon=True)
         self._address = address
         self._write = write
+        self._stopped = threading.Event()
+
+    def stop(self) -> None:
+        """Say nothing more."""
+        self._stopped.set()
+        self.join()
 
     def run(self) -> None:
         try:
@@ -78,8 +83,7 @@ class FirstThings(threading.Thread):
                 ("First cycle completed", "cycles", _not_yet(Cycle, CycleState.COMPLETED)),
                 ("First trade closed", "trades", _not_yet(Trade, TradeState.CLOSED)),
             ]
-            while waited:
-                time.sleep(WATCH_INTERVAL_S)
+            while waited and not self._stopped.wait(WATCH_INTERVAL_S):
                 waited = [item for item in waited if not self._said(*item)]
         except DatabaseError:
             # These lines are a courtesy; who needs the database says so.

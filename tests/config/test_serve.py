@@ -16,6 +16,9 @@ from pathlib import Path
 from urllib.request import urlopen
 
 import pytest
+from websockets.exceptions import ConnectionClosedError, InvalidStatus
+from websockets.sync.client import connect
+from websockets.typing import Origin
 
 from config.environment import BASE_DIR
 
@@ -149,6 +152,17 @@ def test_password_is_shown_at_the_first_start_only(served: Served, start: Start)
     second, _ = again.stop()
     assert "shown only this once" not in second
     assert "manage.py changepassword operator" in second
+
+
+def test_socket_answers_its_own_page_and_no_other(served: Served) -> None:
+    address = f"ws://127.0.0.1:{served.port}/ws/console/"
+    with connect(address, origin=Origin(f"http://127.0.0.1:{served.port}")) as own:
+        with pytest.raises(ConnectionClosedError) as closed:
+            own.recv(timeout=5)
+        assert closed.value.rcvd is not None
+        assert closed.value.rcvd.code == 4001
+    with pytest.raises(InvalidStatus, match="403"):
+        connect(address, origin=Origin("http://elsewhere.example"))
 
 
 def test_taken_port_is_said_in_one_sentence(served: Served, tmp_path: Path) -> None:

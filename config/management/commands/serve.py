@@ -44,11 +44,15 @@ class Command(BaseCommand):
         text = screen(address=address, data_folder=str(settings.DATA_DIR), password=password)
         connections.close_all()
 
+        first_things = FirstThings(address=address, write=self._say)
+
         def started() -> None:
             self._say(text)
-            FirstThings(address=address, write=self._say).start()
+            first_things.start()
 
         code = Embedded(listener, TaskThreads(), TraderSupervisor(), started).run()
+        if first_things.is_alive():
+            first_things.stop()
         lock.close()
         self._say("  Stopped.")
         leave_at_once(code)
