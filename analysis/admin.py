@@ -1,0 +1,54 @@
+"""Analysts, prompts and answers in the admin. Versions, pictures and answers are immutable."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+
+from analysis.models import Analysis, AnalystProfile, ChartImage, Prompt, PromptVersion
+from exchange.admin import KeptAdmin, LedgerAdmin
+
+
+@admin.register(Prompt)
+class PromptAdmin(KeptAdmin):
+    list_display = ("name", "description")
+    search_fields = ("name",)
+
+
+@admin.register(PromptVersion)
+class PromptVersionAdmin(LedgerAdmin):
+    list_display = ("prompt", "number", "author", "note", "created_at")
+    list_filter = ("prompt",)
+    list_select_related = ("prompt", "author")
+
+
+@admin.register(AnalystProfile)
+class AnalystProfileAdmin(KeptAdmin):
+    list_display = ("name", "kind", "version", "is_active", "created_at")
+    list_filter = ("kind", "is_active")
+    readonly_fields = ("version", "created_at")
+
+    def save_model(
+        self, request: HttpRequest, obj: AnalystProfile, form: Any, change: bool
+    ) -> None:
+        """A change is a new version, so that old analyses keep theirs."""
+        if change and form.changed_data:
+            obj.version += 1
+        super().save_model(request, obj, form, change)
+
+
+@admin.register(ChartImage)
+class ChartImageAdmin(LedgerAdmin):
+    list_display = ("chart_id", "renderer_version", "input_hash", "created_at")
+    exclude = ("png",)
+    search_fields = ("input_hash", "chart_id")
+
+
+@admin.register(Analysis)
+class AnalysisAdmin(LedgerAdmin):
+    list_display = ("symbol", "timeframe", "candle_time", "direction", "environment", "profile")
+    list_filter = ("direction", "timeframe", "profile")
+    list_select_related = ("profile",)
+    search_fields = ("symbol", "input_hash")
