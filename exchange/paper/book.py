@@ -193,10 +193,9 @@ class Book:
         self.entered.add(order.symbol)
 
     def _reduce(self, held: OpenPosition, execution: Execution, closed: Decimal) -> Decimal:
-        # The last part takes all the cost that is left, so no rounding remainder stays behind.
-        whole = closed == held.qty
-        released = held.cost if whole else quantise(held.cost * closed / held.qty)
-        if whole:
+        # The last part releases all the cost that is left, so no remainder stays behind.
+        released = quantise(held.cost * closed / held.qty)
+        if closed == held.qty:
             del self.positions[held.symbol]
             self._drop_reduce_only(held.symbol, execution.time)
         else:

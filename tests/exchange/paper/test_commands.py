@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from decimal import Decimal
 
 import pytest
 
@@ -51,6 +52,11 @@ def test_order_is_refused(request_: OrderRequest, expected: str) -> None:
 
     assert code(account, request_) == expected
     assert account.state is before
+
+
+@pytest.mark.parametrize("request_", [order(BUY, "0.05"), order(BUY, 1000, "0.1")])
+def test_smallest_value_and_largest_quantity_are_taken(request_: OrderRequest) -> None:
+    assert code(EngineAccount(), request_) is None
 
 
 def test_limit_order_without_a_price_is_refused() -> None:
@@ -134,13 +140,18 @@ def test_setting_the_same_levels_again_leaves_the_state_alone() -> None:
     assert account.state is before
 
 
-def test_unchanged_level_that_price_has_passed_does_not_block_the_other() -> None:
+@pytest.mark.parametrize(("last", "stop", "target"), [(104, 99, 103), (94, 95, 110)])
+def test_unchanged_level_that_price_has_passed_does_not_block_the_other(
+    last: int, stop: int, target: int
+) -> None:
     account = EngineAccount()
     account.place(order(BUY, 10, stop=95, target=103))
-    account.play(bar(100, 104, 99, 104))
+    account.play(FLAT)
+    account.last = Decimal(last)
 
-    assert account.set_levels(99, 103).refusal is None
-    assert account.state.positions["BTCUSDT"].stop_loss == 99
+    assert account.set_levels(stop, target).refusal is None
+    held = account.state.positions["BTCUSDT"]
+    assert (held.stop_loss, held.take_profit) == (Decimal(stop), Decimal(target))
 
 
 @pytest.mark.parametrize(
@@ -209,6 +220,16 @@ def test_leverage_cannot_be_lowered_below_what_the_wallet_covers() -> None:
     assert refusal is not None
     assert refusal.code == "insufficient_margin"
     assert account.set_leverage(6).refusal is None
+
+
+def test_same_leverage_is_accepted_even_under_water() -> None:
+    account = EngineAccount(wallet=1010)
+    account.place(order(BUY, 10))
+    account.play(FLAT)
+    account.settle_funding("0.1")
+
+    assert margin.available(account.state, INSTRUMENTS) < 0
+    assert account.set_leverage(1).refusal is None
 
 
 def test_working_orders_and_positions_bind_margin_of_the_whole_account() -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from exchange.domain import OrderRequest, Side, VenueOrderStatus
 from exchange.paper.fills import MAX_SLIPPAGE, slippage, taker_price
+from exchange.paper.state import Place
 from tests.exchange.paper.engine_account import EngineAccount, order
 from tests.exchange.paper.scripted_market import (
     MINUTE,
@@ -287,9 +288,11 @@ def test_order_is_not_matched_against_a_step_that_ended_before_it() -> None:
     account = EngineAccount()
     account.play(*candles(100, 100))
     account.place(order(BUY))
+    before = account.state
     account.apply(step(bar(90, 90, 90, 90), START))
 
     assert account.executions == []
+    assert account.state == before
 
 
 def test_fill_at_the_open_carries_the_start_of_the_step_and_the_stop_its_middle() -> None:
@@ -299,6 +302,35 @@ def test_fill_at_the_open_carries_the_start_of_the_step_and_the_stop_its_middle(
         START,
         START + MINUTE + timedelta(seconds=30),
     ]
+
+
+@pytest.mark.parametrize("limit", [None, 99], ids=["market", "limit"])
+def test_order_placed_within_a_step_is_not_filled_before_it_was_placed(limit: int | None) -> None:
+    account = EngineAccount()
+    late = START + timedelta(seconds=45)
+    request = order(BUY, 10, limit, stop=97, link_id="late")
+    account.apply(Place(request, late, account.last))
+    account.apply(step(bar(100, 101, 96, 97), START))
+
+    assert [one.time for one in account.executions] == [late, late]
+
+
+def test_order_placed_within_a_step_is_not_cancelled_before_it_was_placed() -> None:
+    account = played([BRACKET], candles(100, 100))
+    late = START + timedelta(seconds=105)
+    account.apply(Place(order(SELL, 5, 110, reduce_only=True, link_id="late"), late, account.last))
+    account.apply(step(bar(100, 101, 96, 97), START + MINUTE))
+
+    assert account.orders["late"].status is VenueOrderStatus.CANCELLED
+    assert account.orders["late"].updated_at == late
+
+
+def test_step_of_the_past_does_not_turn_back_an_empty_account() -> None:
+    account = EngineAccount()
+    account.play(*candles(100, 100))
+    account.apply(step(bar(90, 90, 90, 90), START - MINUTE))
+
+    assert account.state.advanced_to == START + MINUTE
 
 
 def test_gap_through_the_stop_is_filled_at_the_start_of_the_step() -> None:

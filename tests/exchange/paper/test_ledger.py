@@ -183,11 +183,11 @@ def test_symbols_are_interleaved_in_time(market: ScriptedMarket, venue: PaperExc
     venue.place_order(entry("btc"))
     venue.place_order(entry("eth", symbol="ETHUSDT"))
     down = bar(100, 100, 90, 90)
-    market.play_together({"BTCUSDT": FLAT, "ETHUSDT": down})
     market.play_together({"BTCUSDT": down, "ETHUSDT": FLAT})
+    market.play_together({"BTCUSDT": FLAT, "ETHUSDT": down})
 
     told = venue.drain()
-    assert [one.symbol[:3] for one in told.executions] == ["BTC", "ETH", "ETH", "BTC"]
+    assert [one.symbol[:3] for one in told.executions] == ["BTC", "ETH", "BTC", "ETH"]
     times = [one.time for one in told.executions]
     assert times == sorted(times)
 
