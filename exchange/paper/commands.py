@@ -99,11 +99,11 @@ def set_leverage(state: PaperState, event: SetLeverage, instruments: Instruments
     if event.leverage > instrument.max_leverage:
         message = f"{event.symbol} allows leverage {instrument.max_leverage} at most."
         return _refused(state, "leverage_too_high", message)
+    current = state.leverage_of(event.symbol)
+    if event.leverage == current:
+        return Outcome(state)
     changed = replace(state, leverage={**state.leverage, event.symbol: event.leverage})
-    if (
-        event.leverage < state.leverage_of(event.symbol)
-        and margin.available(changed, instruments) < 0
-    ):
+    if event.leverage < current and margin.available(changed, instruments) < 0:
         message = f"The wallet does not cover {event.symbol} at leverage {event.leverage}."
         return _refused(state, "insufficient_margin", message)
     return Outcome(changed)

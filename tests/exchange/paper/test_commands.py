@@ -222,14 +222,16 @@ def test_leverage_cannot_be_lowered_below_what_the_wallet_covers() -> None:
     assert account.set_leverage(6).refusal is None
 
 
-def test_same_leverage_is_accepted_even_under_water() -> None:
+@pytest.mark.parametrize("leverage", [1, 2])
+def test_same_or_higher_leverage_is_accepted_even_under_water(leverage: int) -> None:
     account = EngineAccount(wallet=1010)
     account.place(order(BUY, 10))
     account.play(FLAT)
-    account.settle_funding("0.1")
+    account.settle_funding("0.9")
 
+    assert account.set_leverage(leverage).refusal is None
+    assert account.state.leverage_of("BTCUSDT") == leverage
     assert margin.available(account.state, INSTRUMENTS) < 0
-    assert account.set_leverage(1).refusal is None
 
 
 def test_working_orders_and_positions_bind_margin_of_the_whole_account() -> None:
