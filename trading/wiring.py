@@ -7,7 +7,7 @@ import threading
 from functools import cache
 
 import structlog
-from django.db import close_old_connections, connection
+from django.db import DatabaseError, close_old_connections, connection
 
 from analysis.analysts.technical import TechnicalAnalyst
 from analysis.choices import AnalystKind
@@ -188,9 +188,12 @@ class AccountTrader(threading.Thread):
         """Market time runs while the lease is ours: no trader, no time."""
         while not desk.lease_over.wait(EXTEND_EVERY_S):
             close_old_connections()
-            if desk.lease.seconds_left <= 0:
-                break
-            clock.extend()
+            try:
+                if desk.lease.seconds_left > 0:
+                    clock.extend()
+            except DatabaseError:
+                # Time stands still until the database answers; the thread must outlive that.
+                logger.warning("market time could not be extended", exc_info=True)
         connection.close()
 
 

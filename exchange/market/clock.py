@@ -71,6 +71,9 @@ class SessionClock:
     The running trader calls ``extend`` about once a wall second; without it time stands still
     at ``reserved_until``. Readers keep the row for half a second, so they cost few queries. A
     session that is gone raises ``MarketSession.DoesNotExist``.
+
+    The lock guards memory only and is never held over a query: a caller of ``now`` may be inside
+    a transaction that whoever holds the lock would have to wait for.
     """
 
     def __init__(self, session_id: int, wall: Clock) -> None:
@@ -84,11 +87,11 @@ class SessionClock:
     def now(self) -> datetime:
         """Market time; never earlier than an answer given before."""
         with self._lock:
-            age_s = self._wall.monotonic() - self._read_at
             anchor = self._anchor
-            if anchor is None or age_s >= CACHE_S:
-                anchor = self._read()
-            return self._position(anchor, self._wall.now())
+            fresh = self._wall.monotonic() - self._read_at < CACHE_S
+        if anchor is None or not fresh:
+            anchor = self._read()
+        return self._position(anchor, self._wall.now())
 
     def extend(self) -> None:
         """Let time run for three more wall seconds.
@@ -97,39 +100,37 @@ class SessionClock:
         (the trader was away, the machine slept, the wall clock was set), it is anchored anew:
         time goes on from where it stood and never jumps.
         """
-        with self._lock:
-            anchor = self._read()
-            wall_now = self._wall.now()
-            position = self._position(anchor, wall_now)
-            reserved = max(anchor.reserved, position + self._reserve(anchor))
-            changes = {"reserved_until": anchor.capped(reserved)}
-            if position != anchor.running(wall_now):
-                changes |= {"anchor_market": position, "anchor_wall": wall_now}
-            self._update(anchor, changes)
+        anchor = self._read()
+        wall_now = self._wall.now()
+        position = self._position(anchor, wall_now)
+        reserved = max(anchor.reserved, position + self._reserve(anchor))
+        changes = {"reserved_until": anchor.capped(reserved)}
+        if position != anchor.running(wall_now):
+            changes |= {"anchor_market": position, "anchor_wall": wall_now}
+        self._update(anchor, changes)
 
     def resume(self) -> None:
         """Start of a trader: go on exactly where the reservation of the last one ended."""
-        with self._lock:
-            anchor = self._read()
-            moment = anchor.capped(anchor.reserved)
-            self._update(anchor, {"anchor_market": moment, "anchor_wall": self._wall.now()})
+        anchor = self._read()
+        moment = anchor.capped(anchor.reserved)
+        self._update(anchor, {"anchor_market": moment, "anchor_wall": self._wall.now()})
 
     def freeze(self) -> None:
         """Clean stop of a trader: time stands still from now on."""
-        with self._lock:
-            anchor = self._read()
-            wall_now = self._wall.now()
-            moment = self._position(anchor, wall_now)
-            self._update(
-                anchor,
-                {"anchor_market": moment, "anchor_wall": wall_now, "reserved_until": moment},
-            )
+        anchor = self._read()
+        wall_now = self._wall.now()
+        moment = self._position(anchor, wall_now)
+        self._update(
+            anchor,
+            {"anchor_market": moment, "anchor_wall": wall_now, "reserved_until": moment},
+        )
 
     def _position(self, anchor: _Anchor, wall_now: datetime) -> datetime:
         # A wall clock behind the one that set the anchor must not lead into the past.
         running = max(anchor.market, min(anchor.running(wall_now), anchor.reserved))
-        self._latest = max(self._latest, anchor.capped(running))
-        return self._latest
+        with self._lock:
+            self._latest = max(self._latest, anchor.capped(running))
+            return self._latest
 
     @staticmethod
     def _reserve(anchor: _Anchor) -> timedelta:
@@ -137,19 +138,21 @@ class SessionClock:
 
     def _read(self) -> _Anchor:
         row = MarketSession.objects.get(pk=self._session_id)
-        self._anchor = _Anchor(
+        anchor = _Anchor(
             market=row.anchor_market,
             wall=row.anchor_wall,
             speed=row.speed,
             reserved=row.reserved_until,
             end=row.end,
         )
-        self._read_at = self._wall.monotonic()
-        return self._anchor
+        with self._lock:
+            self._anchor, self._read_at = anchor, self._wall.monotonic()
+        return anchor
 
     def _update(self, anchor: _Anchor, changes: dict[str, datetime]) -> None:
         # If another trader took over since the row was read, its anchor stands and ours is void.
         MarketSession.objects.filter(
             pk=self._session_id, anchor_wall=anchor.wall, reserved_until=anchor.reserved
         ).update(**changes)
-        self._anchor = None
+        with self._lock:
+            self._anchor = None

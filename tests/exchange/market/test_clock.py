@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import threading
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from pytest_django import DjangoAssertNumQueries
 
 from exchange.market.clock import SessionClock, SteppedClock, WallClock
@@ -212,3 +213,27 @@ def test_threads_never_see_time_go_back() -> None:
         thread.join()
     assert went_back == []
     assert clock.now() > MARKET_START
+
+
+@pytest.mark.django_db(transaction=True)
+def test_reading_the_time_never_waits_for_a_writer() -> None:
+    # A transaction that holds the database asks for the time while another thread extends it.
+    session = market_session(speed=60)
+    clock = SessionClock(session.pk, WallClock())
+    clock.now()
+    answered = threading.Event()
+
+    def extend() -> None:
+        clock.extend()
+        connection.close()
+
+    with transaction.atomic():
+        MarketSession.objects.filter(pk=session.pk).update(seed=1)
+        extender = threading.Thread(target=extend)
+        extender.start()
+        time.sleep(0.7)
+        clock.now()
+        answered.set()
+    extender.join(timeout=10)
+    assert answered.is_set()
+    assert not extender.is_alive()
