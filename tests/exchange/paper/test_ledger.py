@@ -149,6 +149,27 @@ def test_equity_follows_the_last_price(market: ScriptedMarket, venue: PaperExcha
     assert balance.time == market.now()
 
 
+def test_nothing_is_available_under_water(market: ScriptedMarket, venue: PaperExchange) -> None:
+    venue.place_order(order(BUY, 98, link_id="large"))
+    market.play(FLAT)
+    market.settle_funding("0.1", after=MINUTE)
+    market.play(FLAT)
+
+    assert venue.balance().available == 0
+
+
+def test_empty_link_id_is_refused_after_the_venue_sent_orders_without_one(
+    market: ScriptedMarket, venue: PaperExchange
+) -> None:
+    venue.place_order(entry())
+    market.play(FLAT, bar(100, 100, 90, 90))
+
+    with pytest.raises(OrderRejected) as refused:
+        venue.place_order(order(BUY, 10, link_id=""))
+
+    assert refused.value.code == "link_id_invalid"
+
+
 def test_final_orders_are_found_by_link_id(market: ScriptedMarket, venue: PaperExchange) -> None:
     venue.place_order(entry())
     market.play(FLAT)
@@ -246,6 +267,7 @@ def test_market_that_stands_still_or_runs_back_changes_nothing(
     earlier = PaperExchange(account, ScriptedMarket("BTCUSDT"))
 
     assert not earlier.drain()
+    assert earlier.balance().time == START + MINUTE
     earlier.set_trading_stop(symbol="BTCUSDT", stop_loss=Decimal(95), take_profit=Decimal(110))
     assert tables(account) == before
 
