@@ -8,10 +8,10 @@ from datetime import datetime
 from decimal import Decimal
 
 import structlog
-from trading.wiring import market_for
 
 from exchange.models import ExchangeAccount
 from exchange.ports import MarketData
+from trading.wiring import market_for
 
 log = structlog.get_logger(__name__)
 
@@ -35,8 +35,9 @@ def market_read(account: ExchangeAccount, symbols: Iterable[str] = ()) -> Market
         market = market_for(account)
         now, speed = market.now(), market.speed
     except Exception:
-        # A page must still show what the database knows when the market is gone.
-        log.warning("market_unreadable", account=account.pk, exc_info=True)
+        # A page must still show what the database knows when the market is gone. Said quietly:
+        # the console asks twice a second, and the dash on the page is loud enough.
+        log.debug("market_unreadable", account=account.pk, exc_info=True)
         return MarketReading()
     return MarketReading(market, now, speed, _last_prices(market, symbols))
 
@@ -47,5 +48,5 @@ def _last_prices(market: MarketData, symbols: Iterable[str]) -> dict[str, Decima
         try:
             prices[symbol] = market.quote(symbol).last
         except Exception:
-            log.warning("quote_unreadable", symbol=symbol, exc_info=True)
+            log.debug("quote_unreadable", symbol=symbol, exc_info=True)
     return prices

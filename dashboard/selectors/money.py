@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import TypedDict
 
 from django.db.models import Max
 
@@ -13,16 +14,16 @@ from dashboard import format as fmt
 from dashboard.selectors.market import MarketReading
 from dashboard.selectors.positions import Valued
 from exchange.domain import ZERO
+from exchange.errors import MarketDataError
 from exchange.models import ExchangeAccount
 from trading.choices import CashflowKind, TradeState
-from trading.domain.portfolio import Exposure, total_risk
+from trading.domain.portfolio import Exposure
 from trading.models import Cashflow, EquityPoint, RiskLimits, Signal
 from trading.selectors import (
     HOLDING_SIGNALS,
     equity_at_day_start,
     exposures_of,
     live_entries,
-    unrealised_pnl,
 )
 
 PEAK_SPAN = timedelta(days=30)
@@ -33,16 +34,16 @@ class Money:
     """Raw figures in USDT; what can't be known is None. ``used_of_day_limit`` is 0..1."""
 
     equity: Decimal | None
-    wallet: Decimal | None
+    wallet: Decimal
     unrealised: Decimal | None
     day: Decimal | None
     day_share: Decimal | None
     used_of_day_limit: Decimal | None
-    open_risk: Decimal
+    open_risk: Decimal | None
     open_risk_share: Decimal | None
     risk_used: Decimal | None
-    gross: Decimal
-    net: Decimal
+    gross: Decimal | None
+    net: Decimal | None
     gross_share: Decimal | None
     drawdown: Decimal | None
     peak: Decimal | None
@@ -59,28 +60,26 @@ def money_read(account: ExchangeAccount, valued: Sequence[Valued], market: Marke
     limits = RiskLimits.objects.filter(account=account).order_by("-version").first()
     newest = EquityPoint.objects.filter(account=account).order_by("-time").first()
     now = market.now or (newest.time if newest else None)
-    equity, wallet = _equity(account, newest, valued, market)
+    wallet = _wallet(account, newest)
+    unrealised = _sum(item.unrealised for item in valued)
+    equity = None if unrealised is None else wallet + unrealised
     start = equity_at_day_start(account, now) if now else account.start_equity
     day = equity - start - _transfers(account, now) if equity is not None and now else None
     peak = max(_peak(account, now) or ZERO, equity) if equity is not None else None
     exposures = _exposures(account, valued, market)
-    risk = total_risk(exposures)
-    gross = sum((item.notional for item in exposures), ZERO)
-    net = sum((item.notional * item.direction.sign for item in exposures), ZERO)
+    risk = _sum(item.risk for item in exposures) if exposures is not None else None
     is_open = [item for item in valued if item.trade.state == TradeState.OPEN]
     return Money(
         equity=equity,
         wallet=wallet,
-        unrealised=equity - wallet if equity is not None and wallet is not None else None,
+        unrealised=unrealised,
         day=day,
         day_share=_share(day, start),
         used_of_day_limit=_used(_share(day, start), limits.max_daily_loss if limits else None),
         open_risk=risk,
         open_risk_share=_share(risk, equity),
         risk_used=_share(_share(risk, equity), limits.max_open_risk if limits else None),
-        gross=gross,
-        net=net,
-        gross_share=_share(gross, equity),
+        **_notional(exposures, equity),
         drawdown=(equity - peak) / peak if equity is not None and peak else None,
         peak=peak,
         protected=sum(item.protected for item in is_open),
@@ -116,31 +115,50 @@ def money_values(money: Money) -> dict[str, str]:
     }
 
 
-def _equity(
-    account: ExchangeAccount,
-    newest: EquityPoint | None,
-    valued: Sequence[Valued],
-    market: MarketReading,
-) -> tuple[Decimal | None, Decimal | None]:
-    """Equity and wallet. Equity is unknown while a position has no price."""
+def _wallet(account: ExchangeAccount, newest: EquityPoint | None) -> Decimal:
     # The paper venue's own wallet is exact at once; a point of the series may be a minute old.
     paper = getattr(account, "paper_account", None)
-    wallet = paper.wallet if paper else newest.wallet if newest else account.start_equity
-    if any(item.avg_entry is not None and item.last is None for item in valued):
-        return None, wallet
-    open_trades = (item.trade for item in valued if item.avg_entry is not None)
-    if market.market is None:
-        return wallet, wallet
-    return wallet + unrealised_pnl(open_trades, market.market), wallet
+    wallet: Decimal = paper.wallet if paper else newest.wallet if newest else account.start_equity
+    return wallet
 
 
 def _exposures(
     account: ExchangeAccount, valued: Sequence[Valued], market: MarketReading
-) -> tuple[Exposure, ...]:
-    if market.market is None or not valued:
+) -> tuple[Exposure, ...] | None:
+    """None when one of the trades can't be weighed: a part of the risk is not the risk."""
+    if not valued:
         return ()
-    trades = [item.trade for item in valued]
-    return exposures_of(trades, live_entries(account), market.market)
+    if market.market is None:
+        return None
+    try:
+        trades = [item.trade for item in valued]
+        return exposures_of(trades, live_entries(account), market.market)
+    except MarketDataError:
+        return None
+
+
+class _Notional(TypedDict):
+    gross: Decimal | None
+    net: Decimal | None
+    gross_share: Decimal | None
+
+
+def _notional(exposures: tuple[Exposure, ...] | None, equity: Decimal | None) -> _Notional:
+    if exposures is None:
+        return {"gross": None, "net": None, "gross_share": None}
+    gross = _sum(item.notional for item in exposures)
+    net = _sum(item.notional * item.direction.sign for item in exposures)
+    return {"gross": gross, "net": net, "gross_share": _share(gross, equity)}
+
+
+def _sum(amounts: Iterable[Decimal | None]) -> Decimal | None:
+    """The sum, unknown as soon as one amount is."""
+    total = ZERO
+    for amount in amounts:
+        if amount is None:
+            return None
+        total += amount
+    return total
 
 
 def _transfers(account: ExchangeAccount, now: datetime) -> Decimal:

@@ -38,12 +38,20 @@ class Valued:
         return self.book.avg_entry or None
 
     @property
+    def unrealised(self) -> Decimal | None:
+        """Price result of what is open, 0 before the first fill."""
+        if self.avg_entry is None:
+            return ZERO
+        if self.last is None:
+            return None
+        return (self.last - self.avg_entry) * self.sign * self.book.open_qty
+
+    @property
     def pnl(self) -> Decimal | None:
         """Net of fees and funding so far, before the costs of leaving."""
-        if self.last is None or self.avg_entry is None:
+        if self.unrealised is None or self.avg_entry is None:
             return None
-        book = self.book
-        return book.net_pnl + (self.last - book.avg_entry) * self.sign * book.open_qty
+        return self.book.net_pnl + self.unrealised
 
     @property
     def r(self) -> Decimal | None:

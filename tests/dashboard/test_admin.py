@@ -81,7 +81,7 @@ def test_row_is_shown_and_only_a_few_may_be_changed(
 
 @pytest.mark.django_db
 def test_new_limits_are_the_next_version(administrator: Client) -> None:
-    limits = factories.RiskLimitsFactory(version=4)
+    limits = factories.RiskLimitsFactory.create(version=4)
     given = {
         field.name: getattr(limits, field.name)
         for field in RiskLimits._meta.fields
@@ -98,7 +98,7 @@ def test_new_limits_are_the_next_version(administrator: Client) -> None:
 
 @pytest.mark.django_db
 def test_changed_analyst_gets_a_new_version(administrator: Client) -> None:
-    profile = factories.AnalystProfileFactory(version=2)
+    profile = factories.AnalystProfileFactory.create(version=2)
     administrator.post(
         address(AnalystProfile, "change", profile.pk), {"name": "calmer", "kind": profile.kind}
     )
@@ -108,7 +108,7 @@ def test_changed_analyst_gets_a_new_version(administrator: Client) -> None:
 
 @pytest.mark.django_db
 def test_bot_can_not_be_started_past_the_services(administrator: Client) -> None:
-    bot = factories.BotFactory(state="paused")
+    bot = factories.BotFactory.create(state="paused")
     page = administrator.get(address(Bot, "change", bot.pk))
     assert b'name="state"' not in page.content
 
@@ -116,6 +116,6 @@ def test_bot_can_not_be_started_past_the_services(administrator: Client) -> None
 @pytest.mark.django_db
 @pytest.mark.parametrize("mode", [Mode.SIM, Mode.LIVE])
 def test_admin_names_the_strictest_mode(administrator: Client, mode: Mode) -> None:
-    factories.AccountFactory(mode=Mode.SIM)
-    factories.AccountFactory(mode=mode)
+    factories.AccountFactory.create(mode=Mode.SIM)
+    factories.AccountFactory.create(mode=mode)
     assert str(mode) in administrator.get(reverse("admin:index")).content.decode()

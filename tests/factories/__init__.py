@@ -1,4 +1,7 @@
-"""Rows for tests: one factory per table, each row valid and consistent with its parents."""
+"""Rows for tests: one factory per table, each row valid and consistent with its parents.
+
+``BotFactory.create(...)`` makes a row; it is typed, while calling the class is not.
+"""
 
 from tests.factories.analysis import (
     AnalysisFactory,

@@ -1,0 +1,174 @@
+"""What an operator may ask for: one row per wish, refusals in words, nothing by GET."""
+
+from __future__ import annotations
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from exchange.models import ExchangeAccount
+from tests import factories
+from tests.dashboard.conftest import Desk
+from trading.models import Command, Cycle, TradingState
+
+HTMX = {"HX-Request": "true"}
+
+
+def close_form(desk: Desk, **changed: str) -> dict[str, str]:
+    return {"idempotency_key": "key-1", "expected_version": str(desk.trade.version)} | changed
+
+
+def test_close_leaves_one_command_however_often_it_is_sent(console: Client, desk: Desk) -> None:
+    address = reverse("trade_wish", args=[desk.trade.pk, "close"])
+    first = console.post(address, close_form(desk), headers=HTMX)
+    second = console.post(address, close_form(desk), headers=HTMX)
+    command = Command.objects.get()
+    assert (first.status_code, second.status_code) == (202, 202)
+    assert (command.kind, command.target) == ("close", desk.trade.pk)
+    assert command.expected_version == desk.trade.version
+    assert str(command.actor) == "operator"
+
+
+def test_without_script_the_command_leads_back_to_the_trade(console: Client, desk: Desk) -> None:
+    answer = console.post(reverse("trade_wish", args=[desk.trade.pk, "cancel"]), close_form(desk))
+    assert answer["Location"] == reverse("trade", args=[desk.trade.pk])
+    assert Command.objects.get().kind == "cancel"
+
+
+def test_command_without_a_key_is_refused_in_words(console: Client, desk: Desk) -> None:
+    address = reverse("trade_wish", args=[desk.trade.pk, "close"])
+    answer = console.post(address, close_form(desk, idempotency_key=""), headers=HTMX)
+    assert answer.status_code == 422
+    assert "idempotency key" in answer.content.decode()
+    assert not Command.objects.exists()
+
+
+def test_state_of_a_command_is_asked_again_until_it_is_final(
+    console: Client, account: ExchangeAccount
+) -> None:
+    command = factories.CommandFactory.create(account=account, state="sent")
+    address = reverse("command", args=[command.pk])
+    assert "hx-get" in console.get(address).content.decode()
+    Command.objects.update(state="refused", answer="The trade is closed already.")
+    text = console.get(address).content.decode()
+    assert "hx-get" not in text
+    assert "The trade is closed already." in text
+
+
+@pytest.mark.parametrize(("answer", "state"), [("approve", "approved"), ("refuse", "refused")])
+def test_question_is_answered(console: Client, desk: Desk, answer: str, state: str) -> None:
+    form = {"answer": answer, "payload_hash": desk.approval.payload_hash}
+    console.post(reverse("approval", args=[desk.approval.pk]), form, headers=HTMX)
+    desk.approval.refresh_from_db()
+    assert (desk.approval.decision, desk.approval.channel) == (state, "console")
+    assert desk.approval.signal.state == state
+
+
+def test_answer_to_another_payload_is_refused(console: Client, desk: Desk) -> None:
+    form = {"answer": "approve", "payload_hash": "of something else"}
+    answer = console.post(reverse("approval", args=[desk.approval.pk]), form, headers=HTMX)
+    desk.approval.refresh_from_db()
+    assert answer.status_code == 422
+    assert desk.approval.decision == "waiting"
+
+
+def test_second_answer_is_told_it_came_too_late(console: Client, desk: Desk) -> None:
+    address = reverse("approval", args=[desk.approval.pk])
+    form = {"payload_hash": desk.approval.payload_hash}
+    console.post(address, form | {"answer": "refuse"})
+    answer = console.post(address, form | {"answer": "approve"}, headers=HTMX)
+    assert "already answered" in answer.content.decode()
+
+
+def test_bot_is_paused_and_started(console: Client, desk: Desk) -> None:
+    address = reverse("bot_state", args=[desk.bot.pk])
+    for state in ("paused", "running"):
+        console.post(address, {"state": state})
+        desk.bot.refresh_from_db()
+        assert desk.bot.state == state
+    assert console.post(address, {"state": "archived"}).status_code == 404
+
+
+def test_run_now_makes_a_cycle_that_only_observes(console: Client, desk: Desk) -> None:
+    answer = console.post(reverse("run_now", args=[desk.bot.pk]))
+    cycle = Cycle.objects.latest("id")
+    assert answer["Location"] == reverse("cycle", args=[cycle.pk])
+    assert cycle.observe_only
+
+
+@pytest.mark.parametrize(("scope", "whose"), [("everything", None), ("account", "demo")])
+def test_kill_page_halts_and_arms_again(
+    console: Client, account: ExchangeAccount, scope: str, whose: str | None
+) -> None:
+    for state in ("halted", "active"):
+        form = {"state": state, "scope": scope, "reason": "a drill"}
+        assert console.post(reverse("kill"), form).status_code == 302
+        row = TradingState.objects.get(account__name=whose)
+        assert (row.state, row.reason, str(row.actor)) == (state, "a drill", "operator")
+
+
+def test_kill_needs_a_reason(console: Client, account: ExchangeAccount) -> None:
+    form = {"state": "halted", "scope": "everything", "reason": " "}
+    text = console.post(reverse("kill"), form, follow=True).content.decode()
+    assert "give a reason" in text
+
+
+def test_halted_engine_is_named_on_every_page(console: Client, account: ExchangeAccount) -> None:
+    form = {"state": "halted", "scope": "everything", "reason": "a drill"}
+    console.post(reverse("kill"), form)
+    assert ">HALTED</span>" in console.get(reverse("trades")).content.decode()
+
+
+def test_plug_is_pulled_and_its_result_shown(console: Client, account: ExchangeAccount) -> None:
+    pulled = console.post(reverse("plug"))
+    waiting = console.get(pulled["Location"]).content.decode()
+    assert "Waiting for it to come back" in waiting
+    factories.EventFactory.create(
+        account=account,
+        kind="plug_result",
+        text="Recovered.",
+        data={
+            "recovered_s": 2.31,
+            "duplicate_orders": 0,
+            "longest_naked_ms": 180,
+            "ledgers_agree": True,
+            "in_flight": "entry of BTCUSDT",
+        },
+    )
+    shown = console.get(pulled["Location"]).content.decode()
+    for part in ("2.3 s", "180 ms", "ledgers agree", "entry of BTCUSDT"):
+        assert part in shown
+
+
+def test_real_money_has_no_plug(console: Client, db: None) -> None:
+    factories.AccountFactory.create(mode="LIVE")
+    assert console.post(reverse("plug")).status_code == 404
+
+
+def test_nothing_is_done_by_get(console: Client, desk: Desk) -> None:
+    for address in (
+        reverse("trade_wish", args=[desk.trade.pk, "close"]),
+        reverse("approval", args=[desk.approval.pk]),
+        reverse("bot_state", args=[desk.bot.pk]),
+        reverse("run_now", args=[desk.bot.pk]),
+        reverse("account"),
+        reverse("logout"),
+    ):
+        assert console.get(address).status_code == 405
+
+
+def test_commands_need_the_page_they_came_from(desk: Desk, console: Client) -> None:
+    foreign = Client(enforce_csrf_checks=True)
+    foreign.cookies = console.cookies
+    answer = foreign.post(reverse("trade_wish", args=[desk.trade.pk, "close"]), close_form(desk))
+    assert answer.status_code == 403
+    assert not Command.objects.exists()
+
+
+def test_refusal_leads_back_to_the_page_it_came_from(console: Client, desk: Desk) -> None:
+    address = reverse("trade_wish", args=[desk.trade.pk, "close"])
+    form = close_form(desk, idempotency_key="")
+    own = console.post(address, form, headers={"Referer": "http://testserver/?x=1"})
+    foreign = console.post(address, form, headers={"Referer": "https://elsewhere.example/"})
+    assert own["Location"] == "/?x=1"
+    assert foreign["Location"] == reverse("trade", args=[desk.trade.pk])

@@ -1,0 +1,194 @@
+"""Each page works, needs a login, sends the strict policy, and pins how much it asks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from exchange.models import ExchangeAccount
+from tests import factories
+from tests.dashboard.conftest import Desk
+
+PAGES = ("overview", "cycles", "trades", "bots", "events", "kill", "plug")
+FRAGMENTS = (
+    "header", "positions", "approvals", "decision", "alerts", "cycles", "funnel", "equity",
+)  # fmt: skip
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("name", PAGES)
+def test_anonymous_is_sent_to_the_login(client: Client, name: str) -> None:
+    answer = client.get(reverse(name))
+    assert answer.status_code == 302
+    assert answer["Location"].startswith("/login/?next=")
+
+
+@pytest.mark.django_db
+def test_anonymous_gets_neither_pictures_nor_figures(client: Client, desk: Desk) -> None:
+    for address in (
+        reverse("chart", args=[desk.trade.signal.analysis_id]),
+        reverse("trade", args=[desk.trade.pk]),
+        reverse("fragment", args=["positions"]),
+    ):
+        assert client.get(address).status_code == 302
+    assert client.get(reverse("snapshot")).status_code == 403
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_page_works_without_any_row(console: Client, account: ExchangeAccount, name: str) -> None:
+    assert console.get(reverse(name)).status_code == 200
+
+
+@pytest.mark.parametrize("name", [name for name in PAGES if name != "plug"])
+def test_page_works_without_an_account(console: Client, name: str) -> None:
+    assert console.get(reverse(name)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("name", "most"),
+    [
+        ("overview", 27),
+        ("cycles", 9),
+        ("trades", 9),
+        ("bots", 8),
+        ("events", 8),
+        ("kill", 9),
+        ("plug", 7),
+    ],
+)
+def test_page_asks_no_more_for_more_rows(
+    console: Client,
+    desk: Desk,
+    name: str,
+    most: int,
+    django_assert_max_num_queries: Any,
+) -> None:
+    for _ in range(12):
+        cycle = factories.CycleFactory.create(bot=desk.bot)
+        signal = factories.SignalFactory.create(cycle=cycle)
+        factories.TradeFactory.create(signal=signal, closed=True)
+        factories.EventFactory.create(account=desk.account, level="warning")
+    with django_assert_max_num_queries(most):
+        answer = console.get(reverse(name))
+    assert answer.status_code == 200
+    policy = answer["Content-Security-Policy"]
+    assert "script-src 'self';" in policy
+    assert "unsafe" not in policy
+
+
+def test_cycle_page_shows_the_whole_decision(
+    console: Client, desk: Desk, django_assert_max_num_queries: Any
+) -> None:
+    with django_assert_max_num_queries(11):
+        text = console.get(reverse("cycle", args=[desk.cycle.pk])).content.decode()
+    for part in (
+        "EMA 20 rises above EMA 50.",
+        "Resistance at 98,200 is near.",
+        "The range high at 98,200 held twice.",
+        "A close below 95,450.",
+        "Confidence 72 % reaches your minimum 55 %.",
+        "not applicable",
+        "1 % of 10,000 USDT is 100 USDT",
+        f"Trade {desk.trade.pk}",
+    ):
+        assert part in text
+
+
+def test_rejected_symbol_says_why_in_words(console: Client, desk: Desk) -> None:
+    cycle = desk.closed.signal.cycle_id
+    answer = console.get(reverse("cycle", args=[cycle]), {"symbol": "ETHUSDT"})
+    assert "Net reward/risk 0.84 is below your minimum 1.0." in answer.content.decode()
+
+
+def test_trade_page_shows_the_whole_trade(
+    console: Client, desk: Desk, django_assert_max_num_queries: Any
+) -> None:
+    with django_assert_max_num_queries(14):
+        text = console.get(reverse("trade", args=[desk.closed.pk])).content.decode()
+    # 5,994 - 5,820 = 174 gross, less 6.50 fees and 0.40 funding.
+    for part in ("+174.00", "−6.50", "−0.40", "+167.10", "+1.80 R", "180 ms", "Take profit"):
+        assert part in text
+
+
+def test_live_trade_page_offers_to_close_it(
+    console: Client, desk: Desk, django_assert_max_num_queries: Any
+) -> None:
+    with django_assert_max_num_queries(17):
+        text = console.get(reverse("trade", args=[desk.trade.pk])).content.decode()
+    assert reverse("trade_wish", args=[desk.trade.pk, "close"]) in text
+    assert f'data-live="pnl:{desk.trade.pk}"' in text
+
+
+def test_trade_address_gives_htmx_only_its_body(console: Client, desk: Desk) -> None:
+    answer = console.get(reverse("trade", args=[desk.trade.pk]), headers={"HX-Request": "true"})
+    assert "<html" not in answer.content.decode()
+
+
+@pytest.mark.parametrize("name", FRAGMENTS)
+def test_fragment_is_the_part_of_the_page(console: Client, desk: Desk, name: str) -> None:
+    answer = console.get(reverse("fragment", args=[name]))
+    text = answer.content.decode()
+    assert answer.status_code == 200
+    assert f'data-fragment="{name}:{desk.account.pk}"' in text
+    assert "<html" not in text
+
+
+def test_unknown_rows_are_not_found(console: Client, account: ExchangeAccount) -> None:
+    for name, args in (
+        ("fragment", ["secrets"]),
+        ("cycle", [404]),
+        ("trade", [404]),
+        ("command", [404]),
+        ("chart", [404]),
+        ("trade_chart", [404]),
+    ):
+        assert console.get(reverse(name, args=args)).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("name", "query", "rows"),
+    [
+        ("cycles", {"state": "failed"}, 0),
+        ("cycles", {"rule": "rr_net"}, 1),
+        ("cycles", {"bot": "0"}, 0),
+        ("trades", {"state": "closed"}, 1),
+        ("trades", {"symbol": "btcusdt"}, 2),
+        ("trades", {"symbol": "ETHUSDT"}, 0),
+        ("events", {"level": "critical"}, 0),
+    ],
+)
+def test_filters_stand_in_the_address(
+    console: Client, desk: Desk, name: str, query: dict[str, str], rows: int
+) -> None:
+    assert len(console.get(reverse(name), query).context[name]) == rows
+
+
+def test_older_rows_are_a_link_away(console: Client, account: ExchangeAccount) -> None:
+    events = factories.EventFactory.create_batch(30, account=account)
+    first = console.get(reverse("events"))
+    older = console.get(reverse("events") + first.context["next_url"])
+    shown = [row.id for page in (first, older) for row in page.context["events"]]
+    newest_first = [event.pk for event in reversed(events)]
+    assert shown[: len(newest_first)] == newest_first
+    assert older.context["next_url"] == ""
+
+
+def test_real_money_anywhere_colours_the_bar(console: Client, account: ExchangeAccount) -> None:
+    assert 'class="modebar mode-sim"' in console.get(reverse("overview")).content.decode()
+    factories.AccountFactory.create(mode="LIVE")
+    assert 'class="modebar mode-live"' in console.get(reverse("overview")).content.decode()
+
+
+def test_account_switch_is_kept_in_the_session(console: Client, account: ExchangeAccount) -> None:
+    other = factories.AccountFactory.create(name="other", mode="PAPER")
+    console.post(reverse("account"), {"account": other.pk})
+    assert "mode-paper" in console.get(reverse("trades")).content.decode()
+
+
+def test_simulated_market_names_its_speed(console: Client, account: ExchangeAccount) -> None:
+    text = console.get(reverse("overview")).content.decode()
+    assert "SIM 120x" in text
+    assert "SIM 120x · Autotrader</title>" in text
