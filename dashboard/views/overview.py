@@ -48,7 +48,6 @@ def overview(request: HttpRequest) -> HttpResponse:
         "limits": reading.money.limits,
         "approvals": reading.approvals,
         "positions": position_rows(reading.valued, by_target(reading.commands)),
-        "free_slots": _free_slots(reading),
         "decision": decision_latest(account),
         "alerts": alerts(account),
         "cycles": cycles_newest(account),
@@ -57,11 +56,6 @@ def overview(request: HttpRequest) -> HttpResponse:
         "can_pull_plug": account.uses_paper_ledger,
     }
     return page(request, "dashboard/overview.html", context, reading=reading)
-
-
-def _free_slots(reading: Reading) -> int | None:
-    limits = reading.money.limits
-    return max(0, limits.max_slots - reading.money.slots_used) if limits else None
 
 
 def _header(account: ExchangeAccount) -> Context:
