@@ -6,6 +6,9 @@ import gc
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from channels.db import database_sync_to_async
+
+from config.health import unapplied_migrations
 from dashboard.hub import Hub
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -20,12 +23,23 @@ class Lifespan:
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         await receive()
+        lacking = await database_sync_to_async(unapplied_migrations)()
+        if lacking:
+            await send({"type": "lifespan.startup.failed", "message": _lacking(lacking)})
+            return
         settle_memory()
         await self.hub.start()
         await send({"type": "lifespan.startup.complete"})
         await receive()
         await self.hub.stop()
         await send({"type": "lifespan.shutdown.complete"})
+
+
+def _lacking(names: list[str]) -> str:
+    return (
+        f"The database lacks {len(names)} migrations, the first {names[0]}: "
+        "run `python manage.py prepare`, then start again"
+    )
 
 
 def settle_memory() -> None:

@@ -10,6 +10,7 @@ import pytest
 from channels.db import database_sync_to_async
 from channels.testing import WebsocketCommunicator
 from django.contrib.auth.models import User
+from django.db import connections
 from django.test import Client
 
 from config.asgi import application
@@ -42,6 +43,8 @@ def play(client: Client, scenario: Scenario) -> None:
         finally:
             await socket.disconnect()
             await hub.stop()
+            # The communicator keeps Channels from closing its thread's connection.
+            await database_sync_to_async(connections.close_all)()
 
     asyncio.run(main())
 
