@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from django.templatetags.static import static
 from django.urls import reverse_lazy
 
 from config.environment import Deployment, load_environment, prepare_data_folder, secret_key
@@ -189,6 +190,31 @@ UNFOLD = {
     "SITE_TITLE": "Autotrader",
     "SITE_HEADER": "Autotrader",
     "SITE_URL": "/",
+    "SITE_ICON": lambda request: static("img/mark.svg"),
+    "SITE_FAVICONS": [
+        {
+            "rel": "icon",
+            "type": "image/svg+xml",
+            "sizes": "any",
+            "href": lambda request: static("img/mark.svg"),
+        }
+    ],
+    "COLORS": {
+        # The console's blue, as Tailwind's palette spells it.
+        "primary": {
+            "50": "oklch(97% .014 254.604)",
+            "100": "oklch(93.2% .032 255.585)",
+            "200": "oklch(88.2% .059 254.128)",
+            "300": "oklch(80.9% .105 251.813)",
+            "400": "oklch(70.7% .165 254.624)",
+            "500": "oklch(62.3% .214 259.815)",
+            "600": "oklch(54.6% .245 262.881)",
+            "700": "oklch(48.8% .243 264.376)",
+            "800": "oklch(42.4% .199 265.638)",
+            "900": "oklch(37.9% .146 265.522)",
+            "950": "oklch(28.2% .091 267.935)",
+        },
+    },
     "ENVIRONMENT": "dashboard.admin.environment",
     "SIDEBAR": {
         "show_search": True,

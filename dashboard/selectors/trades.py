@@ -27,6 +27,7 @@ class TradeRow:
     is_long: bool
     leverage: str
     state: str
+    live: bool
     bot: str
     qty: str
     entry: str
@@ -107,9 +108,9 @@ class Level:
 class TradeDetail:
     """The whole trade."""
 
+    account: ExchangeAccount
     row: TradeRow
     version: int
-    live: bool
     pending: bool
     protected: bool
     protected_at: datetime | None
@@ -150,6 +151,7 @@ def trade_row(trade: Trade) -> TradeRow:
         is_long=trade.side == "buy",
         leverage=f"{fmt.plain(trade.leverage)}x",
         state=trade.state,
+        live=trade.state in LIVE_TRADES,
         bot=trade.bot.name,
         qty=fmt.plain(trade.entry_qty or trade.planned_qty),
         entry=fmt.number(book.avg_entry or None, places),
@@ -165,7 +167,11 @@ def trade_row(trade: Trade) -> TradeRow:
 
 def trade_get(trade_id: int) -> TradeDetail | None:
     """One trade in full, or None."""
-    trade = Trade.objects.select_related("bot", "signal", "account").filter(pk=trade_id).first()
+    trade = (
+        Trade.objects.select_related("bot", "signal", "account__market_session")
+        .filter(pk=trade_id)
+        .first()
+    )
     if trade is None:
         return None
     places = places_of(trade)
@@ -173,9 +179,9 @@ def trade_get(trade_id: int) -> TradeDetail | None:
     decision = decision_of(signal_rows().get(pk=trade.signal_id))
     funding = trade.cashflows.filter(kind=CashflowKind.FUNDING).order_by("time")
     return TradeDetail(
+        account=trade.account,
         row=trade_row(trade),
         version=trade.version,
-        live=trade.state in LIVE_TRADES,
         pending=trade.state == TradeState.PENDING,
         protected=item.protected,
         protected_at=trade.protected_at,

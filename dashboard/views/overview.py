@@ -11,7 +11,6 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from dashboard.live import (
-    Reading,
     mode_words,
     reading_of,
     shell_values,

@@ -17,6 +17,7 @@ from dashboard.selectors.positions import trades_live, value_all
 from dashboard.selectors.trades import symbols_traded, trade_get, trade_list, trade_states
 from dashboard.views.paging import before_of, next_url
 from dashboard.views.shell import account_of, actor_of, is_htmx, page, refused
+from exchange.models import ExchangeAccount
 from trading import services
 from trading.choices import CommandKind
 from trading.errors import ActionRefused
@@ -40,7 +41,7 @@ def trades(request: HttpRequest) -> HttpResponse:
         "given": given,
         "states": trade_states(),
         "symbols": symbols_traded(account),
-    }
+    } | _ticking(account)
     return page(request, "dashboard/trades.html", context)
 
 
@@ -51,18 +52,17 @@ def trade(request: HttpRequest, trade_id: int) -> HttpResponse:
     if found is None:
         raise Http404
     context: dict[str, Any] = {"section": "trades", "trade": found}
-    if found.live:
-        context |= _ticking(trade_id)
+    if found.row.live:
+        context |= _ticking(found.account)
     if is_htmx(request):
         return render(request, "dashboard/_trade.html", context)
     return page(request, "dashboard/trade.html", context)
 
 
-def _ticking(trade_id: int) -> dict[str, Any]:
-    """Figures of a live trade, and the version of what is on its page."""
-    account = Trade.objects.select_related("account__market_session").get(pk=trade_id).account
+def _ticking(account: ExchangeAccount) -> dict[str, Any]:
+    """Figures of the account's live trades, and the version of what is shown about them."""
     rows = trades_live(account)
-    market = market_read(account, [row.symbol for row in rows if row.pk == trade_id])
+    market = market_read(account, (row.symbol for row in rows))
     valued = value_all(rows, market.last)
     live: dict[str, str] = {}
     for item in valued:

@@ -52,7 +52,7 @@ def test_page_works_without_an_account(console: Client, name: str) -> None:
     [
         ("overview", 27),
         ("cycles", 9),
-        ("trades", 9),
+        ("trades", 11),
         ("bots", 8),
         ("events", 8),
         ("kill", 9),
