@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import timedelta
 
 from django.db.models import Count
 
 from exchange.models import ExchangeAccount
-from trading.choices import TradeState
+from trading.choices import SignalState, TradeState
 from trading.domain.performance import (
     ClosedTrade,
     Performance,
@@ -35,14 +36,14 @@ def closed_trades(account: ExchangeAccount) -> list[ClosedTrade]:
 
 
 def funnel(account: ExchangeAccount) -> list[tuple[str, int]]:
-    """How many signals each rule stopped, largest first; "traded" is what came through."""
-    counts = (
-        Signal.objects.filter(account=account)
-        .values_list("rule")
-        .annotate(count=Count("pk"))
-        .order_by("-count")
+    """How many signals each rule stopped, largest first; what no rule stopped goes by its state,
+    and "traded" is what became an order."""
+    rows = Signal.objects.filter(account=account)
+    counts = Counter(
+        rule or ("traded" if state == SignalState.EXECUTING else state)
+        for rule, state in rows.values_list("rule", "state")
     )
-    return [(rule or "traded", count) for rule, count in counts]
+    return counts.most_common()
 
 
 def run_report(account: ExchangeAccount, took_s: float) -> str:

@@ -208,14 +208,24 @@ def equity_at_day_start(account: ExchangeAccount, now: datetime) -> Decimal:
 
 
 def doubts_of(account: ExchangeAccount, wall_now: datetime) -> tuple[str, ...]:
-    """Reasons the trader gave why entries are off; a silent trader is one."""
+    """Reasons why entries are off: a silent trader, what it told, orders without an answer.
+
+    The orders are read from their rows, because the trader tells its doubts once a round and
+    may send several entries in one.
+    """
     lease = Lease.objects.filter(account=account).first()
     if lease is None or wall_now - lease.heartbeat_at > HEARTBEAT_LIMIT:
         return ("no trader is running",)
-    doubts = list(lease.doubts)
+    doubts = [*lease.doubts, *unresolved_orders(account)]
     if not lease.reconciled:
         doubts.append("not reconciled with the exchange yet")
-    return tuple(doubts)
+    return tuple(dict.fromkeys(doubts))
+
+
+def unresolved_orders(account: ExchangeAccount) -> list[str]:
+    """A sentence for each order whose fate on the venue is not known."""
+    rows = Order.objects.filter(account=account, state=OrderState.UNKNOWN).order_by("pk")
+    return [f"order of {row.symbol} unresolved" for row in rows]
 
 
 def past_signals(account: ExchangeAccount, since: datetime) -> tuple[PastSignal, ...]:

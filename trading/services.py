@@ -7,7 +7,8 @@ trader acts on the rows they leave.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import datetime
 from decimal import Decimal
@@ -22,6 +23,7 @@ from django.utils import timezone
 from analysis.models import AnalystProfile
 from exchange.choices import Mode
 from exchange.domain import TIMEFRAMES
+from exchange.errors import MarketDataError
 from exchange.market.clock import SessionClock, WallClock
 from exchange.market.session import session_create
 from exchange.models import ExchangeAccount
@@ -36,7 +38,7 @@ from trading.choices import (
     TradingStateName,
 )
 from trading.cycle import schedule
-from trading.domain.exits import ExitSettings, ExitSettingsInvalid, default_exits
+from trading.domain.exits import ExitSettings, default_exits
 from trading.domain.settings import PROFILE_EQUITY, PROFILE_LIMITS
 from trading.errors import ActionRefused
 from trading.events import record
@@ -56,6 +58,7 @@ from trading.models import (
 
 Actor = User | None
 MARKET_MODES = (Mode.SIM, Mode.REPLAY)
+REASON_LENGTH = 200
 CYCLE_TASK = "trading.tasks.cycle_run"
 
 
@@ -73,17 +76,19 @@ def account_create(
 ) -> ExchangeAccount:
     """Create an account with its market, limits of ``profile``, trading state and lease row.
 
-    Raises ``ActionRefused`` for modes that are not built and names that are taken.
+    Raises ``ActionRefused`` for modes that are not built, names that are taken, and markets,
+    symbols, times or amounts that make no sense.
     """
     if mode not in MARKET_MODES:
         raise ActionRefused(f"{mode} accounts can't be made yet; use SIM or REPLAY")
-    if ExchangeAccount.objects.filter(name=name).exists():
-        raise ActionRefused(f"an account named {name!r} exists already")
+    if len(set(symbols)) != len(symbols):
+        raise ActionRefused("a symbol stands in the list twice")
+    equity = PROFILE_EQUITY[profile] if start_equity is None else start_equity
+    account = ExchangeAccount(name=name, mode=mode, start_equity=equity)
     now = timezone.now()
-    with transaction.atomic():
-        account = ExchangeAccount.objects.create(
-            name=name, mode=mode, start_equity=start_equity or PROFILE_EQUITY[profile]
-        )
+    with transaction.atomic(), _refusing():
+        account.full_clean()
+        account.save()
         session_create(
             account=account,
             seed=seed,
@@ -141,15 +146,22 @@ def bot_create(
         exit_settings=exits.as_json(),
         capital_share=capital_share,
     )
-    try:
+    with _refusing():
         exits.check()
         bot.full_clean()
-    except ExitSettingsInvalid as exc:
-        raise ActionRefused(str(exc)) from exc
+        bot.save()
+    return bot
+
+
+@contextmanager
+def _refusing() -> Iterator[None]:
+    """What a row, a market or a setting refuses is refused to the person who asked."""
+    try:
+        yield
     except ValidationError as exc:
         raise ActionRefused("; ".join(exc.messages)) from exc
-    bot.save()
-    return bot
+    except (ValueError, MarketDataError) as exc:
+        raise ActionRefused(str(exc)) from exc
 
 
 def bot_set_state(*, bot: Bot, state: BotState, actor: Actor, reason: str = "") -> Bot:
@@ -167,10 +179,18 @@ def bot_set_state(*, bot: Bot, state: BotState, actor: Actor, reason: str = "") 
 def trading_state_set(
     *, account: ExchangeAccount | None, state: TradingStateName, actor: Actor, reason: str
 ) -> TradingState:
-    """Set whether entries are allowed, for one account or (None) for everything."""
+    """Set whether entries are allowed, for one account or (None) for everything.
+
+    Raises ``ActionRefused`` without a reason, and for a halt that is lifted in one step.
+    """
     if not reason.strip():
         raise ActionRefused("give a reason; it is kept with the change")
+    _refuse_long(reason)
     with transaction.atomic():
+        now = TradingState.objects.filter(account=account).first()
+        halted = now is not None and now.state == TradingStateName.HALTED
+        if halted and state is TradingStateName.ACTIVE:
+            raise ActionRefused("a halt is lifted in two steps: set Reducing first, then Active")
         row, _ = TradingState.objects.update_or_create(
             account=account, defaults={"state": state, "reason": reason, "actor": actor}
         )
@@ -192,6 +212,7 @@ def approval_decide(
 
     The answer counts for exactly the payload that was shown.
     """
+    _refuse_long(reason)
     now = timezone.now()
     decision = ApprovalDecision.APPROVED if approve else ApprovalDecision.REFUSED
     with transaction.atomic():
@@ -291,6 +312,11 @@ def plug_pull(*, account: ExchangeAccount, actor: Actor) -> int:
         actor=actor,
     )
     return newest
+
+
+def _refuse_long(reason: str) -> None:
+    if len(reason) > REASON_LENGTH:
+        raise ActionRefused(f"the reason is longer than {REASON_LENGTH} characters")
 
 
 def _acted(actor: Actor, action: str, target: str, reason: str) -> None:

@@ -11,19 +11,23 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from exchange.domain import TIMEFRAMES
+from exchange.errors import CandlesUnavailable
 from exchange.market.clock import SteppedClock
-from exchange.models import ExchangeAccount, MarketSession
+from exchange.market.session import session_move
+from exchange.models import ExchangeAccount, PaperAccount
 from exchange.ports import MarketData
-from trading.choices import BotState, ExitReason, TradeState
+from trading.choices import BotState, CancelReason, ExitReason
 from trading.cycle.run import CyclePorts, cycle_run
 from trading.cycle.schedule import cycle_due
 from trading.errors import ActionRefused
 from trading.execution.agreement import disagreements
 from trading.execution.desk import Desk
+from trading.execution.executor import want_cancel
 from trading.execution.lease import AccountLease
 from trading.execution.loop import Trader
 from trading.execution.protection import want_close
 from trading.models import Bot, Trade
+from trading.selectors import LIVE_TRADES
 from trading.wiring import CLAIMANT, WALL, analyst_for, client_for, stepped_market_for
 
 MAX_ROUNDS = 20
@@ -48,12 +52,14 @@ class SteppedDriver:
 
     def __init__(self, account: ExchangeAccount, end: datetime) -> None:
         session = account.market_session
+        paper = PaperAccount.objects.filter(account=account).first()
         if session.speed != 0:
             raise ActionRefused(
                 f"{account} runs by itself at {session.speed}x; it can't be stepped"
             )
         self.account, self.end = account, end
-        self.start = session.reserved_until
+        # A killed run leaves the venue ahead of the session; nothing is traded twice.
+        self.start = max(session.reserved_until, paper.advanced_to if paper else session.start)
         self.clock = SteppedClock(self.start)
         self.market: MarketData = stepped_market_for(account, self.clock)
         self.desk = Desk(
@@ -85,9 +91,7 @@ class SteppedDriver:
             self.trader.shut_down()
             return disagreements(self.desk)
         finally:
-            MarketSession.objects.filter(account=self.account).update(
-                reserved_until=self.clock.now(), anchor_market=self.clock.now()
-            )
+            session_move(session=self.account.market_session, moment=self.clock.now())
             self.desk.lease.release()
 
     def _instant(self) -> None:
@@ -104,7 +108,11 @@ class SteppedDriver:
     def _settle(self) -> None:
         for _ in range(MAX_ROUNDS):
             if not self.trader.step():
-                return
+                break
+        if self.trader.deaf:
+            raise CandlesUnavailable(
+                f"the market has no prices at {self.clock.now():%Y-%m-%d %H:%M}"
+            )
 
     def _cycles(self) -> None:
         for bot in self._bots:
@@ -112,10 +120,12 @@ class SteppedDriver:
                 continue
             cycle = cycle_due(bot, self.clock.now(), NO_WAIT)
             if cycle is not None:
+                session_move(session=self.account.market_session, moment=self.clock.now())
                 ports = CyclePorts(self.market, analyst_for(bot.analyst_profile), WALL, CLAIMANT)
                 cycle_run(cycle.pk, ports)
 
     def _close_all(self) -> None:
         """One candle before the end, so that the last one can fill the closes."""
-        for trade in Trade.objects.filter(account=self.account, state=TradeState.OPEN):
+        for trade in Trade.objects.filter(account=self.account, state__in=LIVE_TRADES):
+            want_cancel(trade, CancelReason.EXPIRED)
             want_close(trade, ExitReason.END_OF_DATA)

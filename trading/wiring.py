@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import threading
 from functools import cache
 
@@ -31,7 +32,8 @@ logger = structlog.get_logger(__name__)
 WALL = WallClock()
 EXTEND_EVERY_S = 1.0
 TAKE_OVER_EVERY_S = 1.0
-CLAIMANT = f"{BOOT_ID}/{os.getpid()}"
+HOST = socket.gethostname()[:30].replace("/", "-")
+CLAIMANT = f"{HOST}/{os.getpid()}/{BOOT_ID}"
 
 
 class ModeNotBuilt(TradingError):
@@ -90,13 +92,12 @@ def cycle_ports(account: ExchangeAccount, profile: AnalystProfile) -> CyclePorts
 
 def claimant_alive(claimant: str) -> bool:
     """Whether the process that claimed a cycle still lives. Other hosts are believed to."""
-    boot_id, _, pid = claimant.partition("/")
-    if boot_id == BOOT_ID:
+    host, _, process = claimant.rpartition("/")[0].partition("/")
+    if host and host != HOST:
         return True
-    if connection.vendor == "postgresql":
-        return pid.isdigit() and _process_exists(int(pid))
-    # On SQLite there is one process at a time, and it is this one.
-    return False
+    if process == str(os.getpid()):
+        return claimant == CLAIMANT
+    return process.isdigit() and _process_exists(int(process))
 
 
 def _process_exists(pid: int) -> bool:
@@ -136,6 +137,17 @@ class AccountTrader(threading.Thread):
         lease = AccountLease(self.account, WALL)
         if not self._wait_for(lease):
             return
+        ended = False
+        try:
+            self._trade(lease)
+            ended = True
+        finally:
+            if ended:
+                lease.release()
+            else:
+                lease.abandon()
+
+    def _trade(self, lease: AccountLease) -> None:
         clock = _session_clock(self.account.market_session.pk)
         clock.resume()
         market = market_for(self.account)
@@ -150,26 +162,20 @@ class AccountTrader(threading.Thread):
         pusher = threading.Thread(
             target=self._push_time, args=(clock, desk), name="market-time", daemon=True
         )
-        ended = False
+        clock.extend()
+        pusher.start()
         try:
-            clock.extend()
-            pusher.start()
             trader = Trader(desk)
             trader.start()
             tell_recovery(desk)
             trader.run()
-            ended = True
         except PlugPulled:
             note_death(desk)
             raise
         finally:
             desk.lease_over.set()
             pusher.join(timeout=2)
-            if ended:
-                clock.freeze()
-                lease.release()
-            else:
-                lease.abandon()
+        clock.freeze()
 
     def _wait_for(self, lease: AccountLease) -> bool:
         """Stay passive while somebody else trades the account; say so once."""
@@ -182,7 +188,7 @@ class AccountTrader(threading.Thread):
                 said = True
             if self.stopping.wait(TAKE_OVER_EVERY_S):
                 return False
-        return not self.stopping.is_set()
+        return True
 
     def _push_time(self, clock: SessionClock, desk: Desk) -> None:
         """Market time runs while the lease is ours: no trader, no time."""

@@ -194,15 +194,20 @@ class _Run:
         settings: BotSettings,
     ) -> tuple[Decision, ...]:
         with self.steps.step(3) as note:
-            readings = [
-                Reading(
+            readings = []
+            for symbol, analysis in analyses.items():
+                try:
+                    quote = self.market.quote(symbol)
+                except MarketDataError as exc:
+                    self._drop(symbol, [Verdict("data", False, "no quote", "a quote", str(exc))])
+                    continue
+                reading = Reading(
                     recommendation=recommendation_of(analysis),
                     instrument=inputs[symbol].instrument,
-                    quote=self.market.quote(symbol),
+                    quote=quote,
                     gap_free=_gap_free(inputs[symbol].window, settings.rules.gap_window),
                 )
-                for symbol, analysis in analyses.items()
-            ]
+                readings.append(reading)
             decisions = decide(readings, portfolio, settings, self.market.now())
             accepted = sum(item.accepted for item in decisions)
             note.summary = f"{accepted} accepted, {len(decisions) - accepted} rejected"
@@ -242,9 +247,13 @@ class _Run:
 
     @transaction.atomic
     def _finish(self, state: CycleState, reason: str) -> None:
-        Cycle.objects.filter(pk=self.cycle.pk).update(
-            state=state, reason=reason[:300], finished_at=self.ports.clock.now()
+        mine = Cycle.objects.filter(
+            pk=self.cycle.pk, state=CycleState.RUNNING, claimed_by=self.ports.claimant
         )
+        moved = mine.update(state=state, reason=reason[:300], finished_at=self.ports.clock.now())
+        if moved != 1:
+            logger.warning("cycle was given to somebody else", cycle=self.cycle.pk)
+            return
         taken = [s.symbol for s in self.signals if s.rank is not None]
         what = f"accepted {', '.join(taken)}" if taken else reason or "no signal"
         record(

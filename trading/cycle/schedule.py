@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 import structlog
 from django.db import IntegrityError, transaction
+from django.utils import timezone
 
 from exchange.candles import floor_time
 from exchange.domain import TIMEFRAMES
@@ -65,8 +66,13 @@ def cycle_due(bot: Bot, now: datetime, settle: timedelta = SETTLE) -> Cycle | No
 def cycles_create_due(
     market_for: Callable[[ExchangeAccount], MarketData], enqueue: Callable[[int], None]
 ) -> int:
-    """Create every cycle that is due and hand its id to ``enqueue``. Returns how many."""
-    bots = Bot.objects.filter(state=BotState.RUNNING, account__is_active=True)
+    """Create every cycle that is due and hand its id to ``enqueue``. Returns how many.
+
+    Markets that a driver steps have their cycles run by that driver.
+    """
+    bots = Bot.objects.filter(
+        state=BotState.RUNNING, account__is_active=True, account__market_session__speed__gt=0
+    )
     created = 0
     for bot in bots.select_related("account", "account__market_session"):
         cycle = cycle_due(bot, market_for(bot.account).now())
@@ -82,7 +88,9 @@ def cycles_requeue(
     alive: Callable[[str], bool],
 ) -> None:
     """Give back cycles whose worker died, while there is time; fail the rest."""
-    unfinished = Cycle.objects.filter(state__in=(CycleState.DUE, CycleState.RUNNING))
+    unfinished = Cycle.objects.filter(
+        state__in=(CycleState.DUE, CycleState.RUNNING), bot__account__market_session__speed__gt=0
+    )
     for cycle in unfinished.select_related("bot__account"):
         if cycle.state == CycleState.RUNNING and alive(cycle.claimed_by):
             continue
@@ -98,7 +106,7 @@ def cycles_requeue(
             continue
         with transaction.atomic():
             moved = Cycle.objects.filter(pk=cycle.pk, state=cycle.state).update(
-                state=CycleState.FAILED, reason="interrupted"
+                state=CycleState.FAILED, reason="interrupted", finished_at=timezone.now()
             )
             if moved:
                 record(

@@ -13,7 +13,15 @@ import structlog
 from django.db import transaction
 from django.utils import timezone
 
-from exchange.domain import AccountUpdate, Execution, LedgerEntry, LedgerKind, OrderReport
+from exchange.domain import (
+    ZERO,
+    AccountUpdate,
+    Execution,
+    ExecutionKind,
+    LedgerEntry,
+    LedgerKind,
+    OrderReport,
+)
 from exchange.fields import quantise
 from exchange.models import ExchangeAccount
 from trading import models
@@ -117,15 +125,18 @@ def _order_of(account: ExchangeAccount, order_link_id: str) -> models.Order | No
 def _live_trade(account: ExchangeAccount, execution: Execution) -> models.Trade | None:
     """The trade a venue-made order (stop, target) closes: it has no id of ours.
 
-    Only a closing side can be such an order; the other side is somebody else's. A trade whose
-    entry filled within the same update is still pending here.
+    Only a closing side can be such an order; the other side is somebody else's. A pending trade
+    may have filled within the same update, but only the venue's own orders can close it yet.
     """
     trade = models.Trade.objects.filter(
         account=account,
         symbol=execution.symbol,
         state__in=(TradeState.PENDING, TradeState.OPEN),
     ).first()
-    return trade if trade and trade.side != execution.side else None
+    if trade is None or trade.side == execution.side:
+        return None
+    made_by_venue = execution.kind is not ExecutionKind.TRADE
+    return trade if trade.state == TradeState.OPEN or made_by_venue else None
 
 
 def _store_book(
@@ -137,8 +148,10 @@ def _store_book(
     trade.opened_market = book.opened_at
     trade.version += 1
     if execution.side != trade.side:
-        ordered = ExitReason(order.exit_reason) if order and order.exit_reason else None
-        trade.exit_reason = exit_reason(execution.kind, trade.stop_rule, ordered)
+        # The newest exit names the reason, whichever of them was heard of last.
+        if trade.closed_market is None or execution.time >= trade.closed_market:
+            ordered = ExitReason(order.exit_reason) if order and order.exit_reason else None
+            trade.exit_reason = exit_reason(execution.kind, trade.stop_rule, ordered)
         trade.closed_market = book.last_at
     trade.save()
 
@@ -217,8 +230,8 @@ def settle(trade: models.Trade) -> None:
     Runs inside the transaction of the booking.
     """
     entry = trade.orders.filter(role=OrderRole.ENTRY).first()
-    entry_final = entry is None or OrderState(entry.state) in FINAL
     book = trade_book(trade)
+    entry_final = entry is None or entry_is_over(entry, book)
     if trade.state in (TradeState.CANCELLED, TradeState.CLOSED):
         if book.open_qty > 0:
             _reopen(trade)
@@ -230,6 +243,12 @@ def settle(trade: models.Trade) -> None:
         _close(trade, book)
     elif trade.state == TradeState.PENDING and entry is not None and entry_final:
         _cancel(trade, entry)
+
+
+def entry_is_over(entry: models.Order, book: TradeBook) -> bool:
+    """Whether the entry can change the trade no more: it is final, and every fill that its report
+    counts has been booked. Reports and executions come in any order."""
+    return OrderState(entry.state) in FINAL and entry.filled_qty <= book.entry_qty
 
 
 def _open(trade: models.Trade, book: TradeBook) -> None:
@@ -255,7 +274,8 @@ def _reopen(trade: models.Trade) -> None:
     alone = not others.exclude(pk=trade.pk).exists()
     if alone:
         trade.state = TradeState.OPEN
-        trade.close_wanted, trade.target_qty = ExitReason.LATE_FILL, 0
+        trade.close_wanted, trade.target_qty = ExitReason.LATE_FILL, ZERO
+        trade.cancel_reason, trade.net_pnl, trade.r_multiple = "", None, None
         trade.managed_until = trade.managed_until or trade.opened_market
         trade.save()
     record(
@@ -271,6 +291,9 @@ def _reopen(trade: models.Trade) -> None:
 
 def _close(trade: models.Trade, book: TradeBook) -> None:
     trade.state = TradeState.CLOSED
+    if trade.naked_since is not None:
+        naked_ms = int((timezone.now() - trade.naked_since).total_seconds() * 1000)
+        trade.longest_naked_ms = max(trade.longest_naked_ms, naked_ms)
     trade.close_wanted, trade.target_qty, trade.naked_since = "", None, None
     _store_result(trade, book)
     reason = ExitReason(trade.exit_reason).label.lower() if trade.exit_reason else "unknown"
@@ -295,7 +318,8 @@ def _cancel(trade: models.Trade, entry: models.Order) -> None:
     trade.state = TradeState.CANCELLED
     reason = entry.cancel_reason or _CANCEL_REASONS[OrderState(entry.state)]
     trade.cancel_reason = reason
-    trade.save(update_fields=["state", "cancel_reason"])
+    trade.close_wanted, trade.target_qty = "", None
+    trade.save(update_fields=["state", "cancel_reason", "close_wanted", "target_qty"])
     record(
         "trade_cancelled",
         f"{trade.symbol}: never opened, {CancelReason(reason).label.lower()}.",

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
 
+import structlog
 from django.db import transaction
 
+from exchange.fields import quantise
 from trading.choices import (
     CancelReason,
     CommandKind,
@@ -22,6 +24,8 @@ from trading.execution.protection import move_stop, want_close
 from trading.models import Command, StopMove, Trade
 from trading.selectors import LIVE_TRADES, trade_book
 
+logger = structlog.get_logger(__name__)
+
 PLUG_WAIT_S = 20.0
 # Commands that stay open until the venue shows their effect.
 WAITS_FOR_VENUE = frozenset({CommandKind.CLOSE, CommandKind.REDUCE, CommandKind.FLATTEN})
@@ -32,7 +36,7 @@ class CommandRunner:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
-        self.reconcile_wanted = False
+        self._wishes: set[str] = set()
         self._perform: dict[str, Callable[[Command], str]] = {
             CommandKind.CLOSE: self._close,
             CommandKind.REDUCE: self._reduce,
@@ -44,23 +48,29 @@ class CommandRunner:
             CommandKind.PLUG: self._plug,
         }
 
+    def take(self, wish: str) -> bool:
+        """Whether a command asked the loop for ``wish`` since the last call: ``reconcile`` or
+        ``read_back``."""
+        asked = wish in self._wishes
+        self._wishes.discard(wish)
+        return asked
+
     def run(self) -> bool:
-        """Claim and carry out what waits, then finish what the venue has shown. True if any."""
-        waiting = list(
-            Command.objects.filter(
-                account=self._desk.account,
-                state__in=(CommandState.REQUESTED, CommandState.CLAIMED, CommandState.SENT),
-            ).order_by("id")
+        """Claim and carry out what waits, then finish what the venue has shown. True when a
+        command was carried out or finished; one that waits for the venue is neither."""
+        waiting = Command.objects.filter(
+            account=self._desk.account,
+            state__in=(CommandState.REQUESTED, CommandState.CLAIMED, CommandState.SENT),
         )
-        for command in waiting:
-            if command.state == CommandState.REQUESTED:
-                self._run_one(command)
-            elif command.state == CommandState.CLAIMED:
-                # Its trader died between claiming and answering; the wish is safe to repeat.
-                self._run_one(command)
+        moved = False
+        for command in list(waiting.order_by("id")):
+            if command.state == CommandState.SENT:
+                moved |= self._follow(command)
             else:
-                self._follow(command)
-        return bool(waiting)
+                # One that is claimed lost its trader before the answer; the wish is repeated.
+                self._run_one(command)
+                moved = True
+        return moved
 
     def _run_one(self, command: Command) -> None:
         now = self._desk.clock.now()
@@ -70,20 +80,28 @@ class CommandRunner:
         except ActionRefused as exc:
             self._finish(command, CommandState.REFUSED, str(exc))
             return
+        except Exception as exc:
+            # A command is repeated until it has an answer: one that breaks must not break every
+            # trader that comes after this one.
+            logger.exception("command failed", command=command.pk)
+            self._finish(command, CommandState.FAILED, f"{type(exc).__name__}: {exc}")
+            return
         if command.kind in WAITS_FOR_VENUE or command.kind == CommandKind.PLUG:
             Command.objects.filter(pk=command.pk).update(state=CommandState.SENT, answer=answer)
         else:
             self._finish(command, CommandState.DONE, answer)
 
-    def _follow(self, command: Command) -> None:
+    def _follow(self, command: Command) -> bool:
         """A close is done when the venue shows it, not when it was asked for."""
         if command.kind not in WAITS_FOR_VENUE:
-            return
-        trades = Trade.objects.filter(account=self._desk.account)
+            return False
+        trades = Trade.objects.filter(account=self._desk.account, state__in=LIVE_TRADES)
         if command.target:
             trades = trades.filter(pk=command.target)
-        if not trades.filter(state=TradeState.OPEN).exclude(close_wanted="").exists():
-            self._finish(command, CommandState.DONE, "confirmed by the exchange")
+        if trades.exclude(close_wanted="").exists():
+            return False
+        self._finish(command, CommandState.DONE, "confirmed by the exchange")
+        return True
 
     def _finish(self, command: Command, state: CommandState, answer: str) -> None:
         with transaction.atomic():
@@ -112,8 +130,8 @@ class CommandRunner:
         # A close is right whatever has changed since: the version is not asked.
         command.expected_version = None
         trade = self._trade(command, TradeState.OPEN, TradeState.PENDING)
-        if trade.state == TradeState.PENDING:
-            return f"{want_cancel(trade, CancelReason.MANUAL)} entries asked back"
+        # An entry may fill while it is taken back; then the trade is closed like any other.
+        want_cancel(trade, CancelReason.MANUAL)
         want_close(trade, ExitReason.MANUAL)
         return "closing"
 
@@ -122,6 +140,11 @@ class CommandRunner:
         target = _amount(command, "qty")
         if not 0 < target < trade_book(trade).open_qty:
             raise ActionRefused("the quantity to keep must be above 0 and below what is open")
+        instrument = self._desk.market.instrument(trade.symbol)
+        if instrument.floor_qty(target) != target:
+            raise ActionRefused(f"the quantity must be a multiple of {instrument.qty_step}")
+        if trade.close_wanted and trade.target_qty == 0:
+            raise ActionRefused("the trade is being closed")
         Trade.objects.filter(pk=trade.pk).update(close_wanted=ExitReason.MANUAL, target_qty=target)
         return f"reducing to {target}"
 
@@ -148,20 +171,18 @@ class CommandRunner:
         return f"{want_cancel(trade, reason)} entries asked back"
 
     def _flatten(self, command: Command) -> str:
-        live = Trade.objects.filter(account=self._desk.account, state__in=LIVE_TRADES)
+        live = list(Trade.objects.filter(account=self._desk.account, state__in=LIVE_TRADES))
         entries = sum(want_cancel(trade, CancelReason.KILL_SWITCH) for trade in live)
-        trades = [trade for trade in live if trade.state == TradeState.OPEN]
-        for trade in trades:
+        for trade in live:
             want_close(trade, ExitReason.KILL_SWITCH)
-        return f"closing {len(trades)} trades, {entries} entries asked back"
+        return f"closing {len(live)} trades, {entries} entries asked back"
 
     def _resync(self, command: Command) -> str:
-        rows = Trade.objects.filter(account=self._desk.account, state=TradeState.OPEN)
-        rows.update(protected_at=None)
+        self._wishes.add("read_back")
         return "stops are read back"
 
     def _reconcile(self, command: Command) -> str:
-        self.reconcile_wanted = True
+        self._wishes.add("reconcile")
         return "comparing with the exchange"
 
     def _plug(self, command: Command) -> str:
@@ -178,6 +199,6 @@ def _amount(command: Command, name: str) -> Decimal:
         value = Decimal(str(command.payload[name]))
     except (KeyError, InvalidOperation) as exc:
         raise ActionRefused(f"{name} must be a number") from exc
-    if not value.is_finite() or value < 0:
-        raise ActionRefused(f"{name} must be a number from 0")
+    if not value.is_finite() or value < 0 or value != quantise(value):
+        raise ActionRefused(f"{name} must be a number from 0 with at most 8 decimal places")
     return value

@@ -9,7 +9,8 @@ from django.db import transaction
 
 from analysis.domain import Direction
 from exchange.errors import ExchangeError, MarketDataError
-from trading.choices import ApprovalDecision, SignalState
+from trading.choices import ApprovalDecision, BotState, SignalState
+from trading.domain.exits import ExitSettingsInvalid
 from trading.domain.pipeline import ApprovedSignal, admit
 from trading.domain.signal import drifted
 from trading.domain.verdict import Verdict
@@ -47,10 +48,13 @@ def _admit(desk: Desk, signal: Signal) -> None:
     try:
         refused = _refusal(desk, signal)
     except (MarketDataError, ExchangeError) as exc:
-        _drop(desk, signal, f"no fresh data to admit it: {exc}", None)
+        _drop(desk, signal, _failed("data", f"No fresh data to admit it: {exc}"))
+        return
+    except ExitSettingsInvalid as exc:
+        _drop(desk, signal, _failed("exit_settings", str(exc)))
         return
     if refused is not None:
-        _drop(desk, signal, refused.text, refused)
+        _drop(desk, signal, refused)
         return
     enter(desk, signal)
 
@@ -58,8 +62,11 @@ def _admit(desk: Desk, signal: Signal) -> None:
 def _refusal(desk: Desk, signal: Signal) -> Verdict | None:
     """The rule that says no to the approved payload now, or None."""
     if payload_hash(signal) != signal.payload_hash:
-        return Verdict("payload", False, "changed", "approved", "The payload is not the approved.")
-    settings = bot_settings(signal.bot, limits_current(desk.account))
+        return _failed("payload", "The payload is not the one that was approved.")
+    bot = signal.bot
+    if bot.state != BotState.RUNNING:
+        return _failed("bot_state", f"The bot is {BotState(bot.state).label.lower()}.")
+    settings = bot_settings(bot, limits_current(desk.account))
     asked = desk.clock.monotonic()
     quote = desk.market.quote(signal.symbol)
     portfolio = portfolio_get(
@@ -93,20 +100,23 @@ def _approved(desk: Desk, signal: Signal) -> ApprovedSignal:
     )
 
 
+def _failed(rule: str, text: str) -> Verdict:
+    return Verdict(rule, False, "", "", text)
+
+
 @transaction.atomic
-def _drop(desk: Desk, signal: Signal, why: str, verdict: Verdict | None) -> None:
+def _drop(desk: Desk, signal: Signal, verdict: Verdict) -> None:
     """The payload is sent unchanged or not at all."""
-    verdicts = [*signal.verdicts, verdict.as_json()] if verdict else signal.verdicts
     Signal.objects.filter(pk=signal.pk).update(
         state=SignalState.DROPPED,
-        state_reason=why[:300],
-        rule=verdict.rule if verdict else "data",
-        verdicts=verdicts,
+        state_reason=verdict.text[:300],
+        rule=verdict.rule,
+        verdicts=[*signal.verdicts, verdict.as_json()],
         state_changed_at=desk.clock.now(),
     )
     record(
         "order_dropped",
-        f"{signal.symbol} {signal.direction} dropped before sending: {why}",
+        f"{signal.symbol} {signal.direction} dropped before sending: {verdict.text}",
         account=desk.account,
         data={"signal": signal.pk},
         market_time=desk.market.now(),
@@ -117,7 +127,7 @@ def drop_interrupted(desk: Desk) -> None:
     """At start: signals that a trader claimed and never turned into an order are dropped."""
     rows = Signal.objects.filter(account=desk.account, state=SignalState.CLAIMED)
     for signal in rows:
-        _drop(desk, signal, "the trader stopped before it was sent", None)
+        _drop(desk, signal, _failed("interrupted", "The trader stopped before it was sent."))
 
 
 def expire_approvals(desk: Desk) -> None:

@@ -1,21 +1,22 @@
 """Send orders: intent first, once, and honestly about what is not known.
 
 The order row is committed before the request leaves. An entry moves to ``submitted`` only while
-the lease is ours, so that nobody can send it twice. A missing answer makes the order unknown,
-never failed.
+the lease is ours, so that nobody can send it twice, and is looked at a last time right before it
+goes. A missing answer makes the order unknown, never failed.
 """
 
 from __future__ import annotations
 
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import structlog
 from django.conf import settings as django_settings
 from django.db import transaction
 
 from exchange.domain import TIMEFRAMES, ZERO, OrderRequest, OrderType, Side, TimeInForce
-from exchange.errors import ExchangeError, ExchangeUnavailable, OrderRejected
+from exchange.errors import ExchangeError, ExchangeUnavailable, MarketDataError, OrderRejected
 from trading.choices import (
     CancelReason,
     EventLevel,
@@ -37,6 +38,7 @@ logger = structlog.get_logger(__name__)
 
 # A manual close first tries within 0.3 % of the touch, then goes to market.
 MANUAL_BAND = Decimal("0.003")
+NOT_ANSWERED = (OrderState.CREATED, OrderState.SUBMITTED)
 
 
 def kill_file() -> Path:
@@ -111,17 +113,15 @@ def _store_intent(desk: Desk, signal: Signal) -> Order:
 
 def send(desk: Desk, order: Order) -> None:
     """POST the order once and store what is known afterwards."""
-    if order.role == OrderRole.ENTRY:
-        refusal = _entry_refusal(desk)
-        if refusal:
-            _withdraw(desk, order, OrderState.CANCELLED, refusal, CancelReason.KILL_SWITCH)
-            return
     if not _mark_submitted(desk, order):
-        logger.warning("order not sent: the lease moved", order=order.order_link_id)
+        _withdraw(desk, order, OrderState.CANCELLED, "another trader holds the account now")
         return
-    request = _request_of(order)
+    refused = _entry_refusal(desk) if order.role == OrderRole.ENTRY else None
+    if refused is not None:
+        _withdraw(desk, order, OrderState.CANCELLED, *refused)
+        return
     try:
-        ack = desk.client.place_order(request)
+        ack = desk.client.place_order(_request_of(order))
     except OrderRejected as exc:
         _withdraw(desk, order, OrderState.REJECTED, str(exc))
         return
@@ -137,16 +137,17 @@ def send(desk: Desk, order: Order) -> None:
     Order.objects.filter(pk=order.pk, venue_order_id="").update(venue_order_id=ack.order_id)
 
 
-def _entry_refusal(desk: Desk) -> str:
-    """The last look before an entry leaves; empty when it may."""
-    if kill_file().exists():
-        return "the KILL file is present"
+def _entry_refusal(desk: Desk) -> tuple[str, CancelReason] | None:
+    """The last look before an entry leaves; None when it may. What needs no database is asked
+    last, to be as fresh as can be."""
     state, reason = trading_state_effective(desk.account)
     if state is not TradingStateName.ACTIVE:
-        return f"trading is {state}: {reason}"
+        return f"trading is {state}: {reason}", CancelReason.KILL_SWITCH
     if not desk.lease.allows_entry:
-        return "the lease has too little time left"
-    return ""
+        return "the lease has too little time left", CancelReason.NOT_PLACED
+    if kill_file().exists():
+        return "the KILL file is present", CancelReason.KILL_SWITCH
+    return None
 
 
 def _mark_submitted(desk: Desk, order: Order) -> bool:
@@ -183,15 +184,15 @@ def _withdraw(
     order: Order,
     state: OrderState,
     why: str,
-    cancel_reason: CancelReason | None = None,
+    cancel_reason: CancelReason = CancelReason.NOT_PLACED,
 ) -> None:
-    """The order certainly does not exist on the venue."""
+    """The order certainly does not exist on the venue: it was not sent, or was rejected."""
     now = desk.clock.now()
-    changes = {"state": state, "final_at": now, "reject_reason": why[:200]}
-    if cancel_reason is not None:
-        changes["cancel_reason"] = cancel_reason
+    changes: dict[str, Any] = {"state": state, "final_at": now, "reject_reason": why[:200]}
+    if state is OrderState.CANCELLED:
+        changes |= {"cancel_reason": cancel_reason, "submitted_at": None}
     with transaction.atomic():
-        Order.objects.filter(pk=order.pk).update(**changes)
+        Order.objects.filter(pk=order.pk, state__in=NOT_ANSWERED).update(**changes)
         record(
             "order_refused",
             f"{order.symbol}: {order.get_role_display().lower()} not placed, {why}.",
@@ -278,9 +279,9 @@ def _touch_limit(desk: Desk, symbol: str, side: Side) -> Decimal | None:
     try:
         quote = desk.market.quote(symbol)
         instrument = desk.market.instrument(symbol)
-    except Exception:
+    except MarketDataError as exc:
         # Without a quote the close goes to market at once: an exit never waits.
-        logger.warning("no quote for a manual close", symbol=symbol, exc_info=True)
+        logger.warning("no quote for a manual close", symbol=symbol, error=str(exc))
         return None
     if side is Side.SELL:
         return instrument.ceil_price(quote.bid * (1 - MANUAL_BAND))

@@ -12,14 +12,22 @@ import structlog
 from exchange.candles import floor_time
 from exchange.domain import Candle, Side
 from exchange.errors import MarketDataError
-from trading.choices import CancelReason, ExitReason, OrderRole, OrderState, TradeState
+from trading.choices import (
+    CancelReason,
+    ExitReason,
+    OrderRole,
+    OrderState,
+    TradeState,
+    TradingStateName,
+)
 from trading.domain.exits import CloseTrade, ExitSettings, MoveStop
 from trading.domain.pipeline import manage
+from trading.execution.booking import entry_is_over
 from trading.execution.desk import Desk
 from trading.execution.executor import cancel_entry, shrink
 from trading.execution.protection import move_stop, want_close
 from trading.models import Order, StopMove, Trade
-from trading.selectors import RULES, managed_trade, trade_book
+from trading.selectors import RULES, managed_trade, trade_book, trading_state_effective
 
 logger = structlog.get_logger(__name__)
 
@@ -40,10 +48,13 @@ class ExitManager:
         self._desk = desk
         self._managed: dict[int, datetime] = {}
         self._asked: dict[int, float] = {}
+        self._checked: set[int] = set()
 
     def run_rules(self, trades: Sequence[Trade]) -> None:
         """``manage`` once per closed monitor candle of each open trade, oldest first."""
         now = self._desk.market.now()
+        open_ids = {trade.pk for trade in trades}
+        self._managed = {pk: when for pk, when in self._managed.items() if pk in open_ids}
         for trade in trades:
             if trade.state != TradeState.OPEN or trade.close_wanted or not trade.managed_until:
                 continue
@@ -57,8 +68,10 @@ class ExitManager:
             except MarketDataError as exc:
                 logger.warning("no candles to manage with", trade=trade.pk, error=str(exc))
                 continue
-            self._manage(trade, candles)
-            self._remember(trade, newest)
+            if candles:
+                self._manage(trade, candles)
+                # A venue may give its newest candle late: what was not given is asked again.
+                self._remember(trade, candles[-1].close_time)
 
     def _candles(
         self, symbol: str, interval: timedelta, after: datetime, until: datetime
@@ -110,9 +123,13 @@ class ExitManager:
             if open_qty <= trade.target_qty:
                 self._shrunk(trade, open_qty)
                 continue
-            attempts = trade.orders.filter(role=OrderRole.EXIT).order_by("-id")
+            attempts = list(
+                trade.orders.filter(role=OrderRole.EXIT, exit_reason=trade.close_wanted).order_by(
+                    "-id"
+                )
+            )
             tries = len(attempts)
-            if tries and not self._may_retry(attempts[0], tries):
+            if attempts and not self._may_retry(attempts[0], tries):
                 continue
             shrink(self._desk, trade, open_qty, tries)
             sent = True
@@ -131,9 +148,13 @@ class ExitManager:
         """Once the entry is final: a position that risks over 1.2 times the plan is trimmed, one
         below the venue's minimum is closed."""
         working = {order.trade_id for order in orders if order.role == OrderRole.ENTRY}
+        self._checked &= {trade.pk for trade in trades}
         for trade in trades:
-            fresh = trade.state == TradeState.OPEN and trade.pk not in working
-            if not fresh or trade.close_wanted or trade.exit_qty > 0 or trade.stop_rule:
+            fresh = trade.state == TradeState.OPEN and trade.pk not in working | self._checked
+            if not fresh or trade.close_wanted or not self._is_filled(trade):
+                continue
+            self._checked.add(trade.pk)
+            if trade.exit_qty > 0 or trade.stop_rule:
                 continue
             target = self._planned_qty(trade)
             if target is not None:
@@ -141,6 +162,12 @@ class ExitManager:
                 Trade.objects.filter(pk=trade.pk).update(
                     close_wanted=ExitReason.RISK_TRIM, target_qty=target
                 )
+
+    @staticmethod
+    def _is_filled(trade: Trade) -> bool:
+        """The entry is over and all its fills are booked."""
+        entry = trade.orders.filter(role=OrderRole.ENTRY).first()
+        return entry is None or entry_is_over(entry, trade_book(trade))
 
     def _planned_qty(self, trade: Trade) -> Decimal | None:
         """The quantity to shrink to, or None when the position is as planned."""
@@ -157,19 +184,23 @@ class ExitManager:
 
     def expire_entries(self, trades: Sequence[Trade], orders: Sequence[Order]) -> None:
         """Take back entries that waited too long, that price left behind, or whose trade is
-        being closed."""
+        being closed; all of them while trading is halted."""
         by_id = {trade.pk: trade for trade in trades}
         now, wall = self._desk.market.now(), self._desk.clock.monotonic()
         entries = {order.pk: order for order in orders if order.role == OrderRole.ENTRY}
         self._asked = {pk: when for pk, when in self._asked.items() if pk in entries}
+        halted = bool(entries) and self._is_halted()
         for order in entries.values():
             trade = by_id.get(order.trade_id)
             if trade is None or order.state == OrderState.UNKNOWN:
                 continue
-            reason = self._expiry(order, trade, now)
+            reason = CancelReason.KILL_SWITCH if halted else self._expiry(order, trade, now)
             if reason is not None and wall - self._asked.get(order.pk, -inf) >= CANCEL_AGAIN_S:
                 self._asked[order.pk] = wall
                 cancel_entry(self._desk, order, reason)
+
+    def _is_halted(self) -> bool:
+        return trading_state_effective(self._desk.account)[0] is TradingStateName.HALTED
 
     def _expiry(self, order: Order, trade: Trade, now: datetime) -> CancelReason | None:
         if trade.close_wanted or trade.exit_qty > 0:

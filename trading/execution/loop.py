@@ -22,7 +22,7 @@ from trading.choices import (
 )
 from trading.domain.order import LIVE
 from trading.events import record
-from trading.execution.booking import book, settle_trades
+from trading.execution.booking import Booked, book, settle_trades
 from trading.execution.commands import CommandRunner
 from trading.execution.desk import Desk
 from trading.execution.entries import drop_interrupted, enter_approved, expire_approvals
@@ -32,7 +32,7 @@ from trading.execution.protection import Protector
 from trading.execution.reconcile import Reconciliation, reconcile
 from trading.execution.resolver import Resolver
 from trading.models import EquityPoint, Order, Trade
-from trading.selectors import LIVE_TRADES
+from trading.selectors import LIVE_TRADES, unresolved_orders
 
 logger = structlog.get_logger(__name__)
 
@@ -46,7 +46,8 @@ class LeaseLost(Exception):
 
 
 class Trader:
-    """Drives one desk. ``step`` does one round, ``run`` repeats it until the desk's stop."""
+    """Drives one desk. ``step`` does one round, ``run`` repeats it until the desk's stop;
+    ``deaf`` while the exchange does not answer."""
 
     def __init__(self, desk: Desk) -> None:
         self.desk = desk
@@ -56,6 +57,8 @@ class Trader:
         self._resolver = Resolver(desk)
         self._reconciled_at: float | None = None
         self._equity_at: datetime | None = None
+        self._differs = False
+        self.deaf = False
         self._told: tuple[bool, tuple[str, ...], tuple[str, ...]] = (False, (), ())
 
     def start(self) -> None:
@@ -63,7 +66,7 @@ class Trader:
         self._resolver.adopt_submitted()
         self._forget_created()
         drop_interrupted(self.desk)
-        book(self.desk.account, self.desk.client.drain())
+        self._hear()
         self._reconcile()
         record(
             "engine_started",
@@ -92,28 +95,41 @@ class Trader:
     def step(self) -> bool:
         """One round. True when something was done that may need another one."""
         desk = self.desk
-        booked = book(desk.account, desk.client.drain())
-        if booked.wallet_changed:
-            self._equity_point()
+        self._keep_lease()
+        booked = self._hear()
         commanded = self.commands.run()
         trades, orders = self._live()
         self._exits.expire_entries(trades, orders)
         sent = self._exits.send_exits(trades, orders)
         open_trades = [trade for trade in trades if trade.state == TradeState.OPEN]
+        closing = {trade.pk for trade in open_trades if trade.close_wanted}
+        if self.commands.take("read_back"):
+            self._protector.read_back()
         self._protector.check(open_trades)
         self._exits.run_rules(open_trades)
-        self._exits.trim(trades, orders)
+        self._exits.trim(open_trades, orders)
         self._resolver.run(orders)
         expire_approvals(desk)
-        self._note_doubts(orders)
+        self._note_doubts()
         entered = enter_approved(desk)
-        self._equity_on_time()
+        self._equity(booked)
         if self._reconcile_due():
             self._reconcile()
-        self._keep_lease()
         desk.plug.between(desk.clock.monotonic())
-        wanted = any(trade.close_wanted for trade in open_trades)
-        return bool(booked) or commanded or sent or entered or wanted
+        # A wish to close that came up in this round is sent in the next one, at once.
+        wished = any(t.close_wanted and t.pk not in closing for t in open_trades)
+        return bool(booked) or commanded or sent or entered or wished
+
+    def _hear(self) -> Booked:
+        """Book what the exchange told. Exits go on while it does not answer, entries do not."""
+        try:
+            update = self.desk.client.drain()
+        except ExchangeError as exc:
+            logger.warning("the exchange does not answer", error=str(exc))
+            self.deaf = True
+            return Booked()
+        self.deaf = False
+        return book(self.desk.account, update)
 
     def run(self) -> None:
         """Rounds until the desk's stop; an error of the venue ends a round, not the trader.
@@ -132,21 +148,22 @@ class Trader:
 
     def shut_down(self) -> None:
         """Clean stop: unfilled entries are cancelled, stops read back, positions stay."""
-        orders = self._live()[1]
-        for order in orders:
+        for order in self._live()[1]:
             if order.role == OrderRole.ENTRY:
                 cancel_entry(self.desk, order, CancelReason.MANUAL)
-        book(self.desk.account, self.desk.client.drain())
-        open_trades = list(Trade.objects.filter(account=self.desk.account, state=TradeState.OPEN))
-        for trade in open_trades:
-            trade.protected_at = None
+        self._hear()
+        trades, orders = self._live()
+        open_trades = [trade for trade in trades if trade.state == TradeState.OPEN]
+        self._protector.read_back()
         self._protector.check(open_trades)
-        kept = ", ".join(trade.symbol for trade in open_trades) or "none"
+        kept = ", ".join(f"{t.symbol} (stop {t.stop_loss.normalize():f})" for t in open_trades)
+        working = ", ".join(order.symbol for order in orders if order.role == OrderRole.ENTRY)
         record(
             "engine_stopped",
-            f"Trader stopped. Positions that stay, with their stops: {kept}.",
+            f"Trader stopped. Positions that stay: {kept or 'none'}."
+            + (f" Entries not confirmed as cancelled: {working}." if working else ""),
             account=self.desk.account,
-            level=EventLevel.NOTICE,
+            level=EventLevel.WARNING if working else EventLevel.NOTICE,
             market_time=self.desk.market.now(),
         )
 
@@ -156,13 +173,11 @@ class Trader:
         orders = list(Order.objects.filter(account=account, state__in=LIVE))
         return trades, orders
 
-    def _note_doubts(self, orders: list[Order]) -> None:
+    def _note_doubts(self) -> None:
         """Reasons why entries are off now; they reach the lease row at once when they change."""
-        self.desk.doubts = [
-            f"order of {order.symbol} unresolved"
-            for order in orders
-            if order.state == OrderState.UNKNOWN
-        ]
+        self.desk.doubts = unresolved_orders(self.desk.account)
+        if self.deaf:
+            self.desk.doubts.append("the exchange does not answer")
         if self._told != self._state():
             self._tell()
 
@@ -184,13 +199,12 @@ class Trader:
             self._tell()
 
     def _reconcile_due(self) -> bool:
-        if self.commands.reconcile_wanted or self._reconciled_at is None:
+        if self.commands.take("reconcile") or self._reconciled_at is None:
             return True
         pause = RECONCILE_EVERY_S if self.desk.reconciled else 1.0
         return self.desk.clock.monotonic() - self._reconciled_at >= pause
 
     def _reconcile(self) -> None:
-        self.commands.reconcile_wanted = False
         self._reconciled_at = self.desk.clock.monotonic()
         try:
             result = reconcile(self.desk)
@@ -201,11 +215,12 @@ class Trader:
         self._note_result(result)
 
     def _note_result(self, result: Reconciliation) -> None:
-        was = self.desk.reconciled
         self.desk.reconciled = result.clean
         new_external = set(result.external) - set(self.desk.external)
         self.desk.external = list(result.external)
-        if result.differences and was:
+        news = bool(result.differences) and not self._differs
+        self._differs = bool(result.differences)
+        if news:
             record(
                 "engine_differs",
                 "Ledger and exchange differ: " + "; ".join(result.differences),
@@ -223,14 +238,13 @@ class Trader:
                 market_time=self.desk.market.now(),
             )
 
-    def _equity_on_time(self) -> None:
+    def _equity(self, booked: Booked) -> None:
+        """A point of the equity curve whenever the wallet changed, and every 15 minutes."""
         boundary = floor_time(self.desk.market.now(), EQUITY_EVERY)
-        if self._equity_at is None or boundary > self._equity_at:
-            self._equity_at = boundary
-            self._equity_point()
-
-    def _equity_point(self) -> None:
+        if not booked.wallet_changed and boundary == self._equity_at:
+            return
         balance = self.desk.client.balance()
+        self._equity_at = boundary
         EquityPoint.objects.update_or_create(
             account=self.desk.account,
             time=balance.time,

@@ -1,21 +1,23 @@
 """No position without its stop: read back, set again, or close.
 
 The stop travels inside the entry, so it is on the venue with the first fill. This module reads
-it back, counts the time in which it was seen missing, sets it again, and after two refusals or
-five seconds closes the position.
+it back every two seconds, sets it again where it is missing or differs, and closes the position
+after two refusals or five seconds in which it was seen missing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
+from math import inf
 from typing import Any
 
 import structlog
 from django.db import transaction
 
-from exchange.domain import PositionReport
+from exchange.domain import ZERO, PositionReport
 from exchange.errors import ExchangeError, ExchangeUnavailable
 from trading.choices import EventLevel, ExitReason
 from trading.events import record
@@ -25,28 +27,40 @@ from trading.models import StopMove, Trade
 
 logger = structlog.get_logger(__name__)
 
-READ_BACK_EVERY = timedelta(seconds=2)
-NAKED_LIMIT = timedelta(seconds=5)
+READ_BACK_EVERY_S = 2.0
+# Pause between two attempts to set a stop, so that a venue that shows it late is not flooded.
+SET_AGAIN_S = 1.0
+NAKED_LIMIT_S = 5.0
 MAX_REFUSALS = 2
 
 
+@dataclass(slots=True)
+class _Watch:
+    """What a protector remembers of one trade; times are monotonic seconds."""
+
+    read_at: float = -inf
+    confirmed: bool = False
+    missing_since: float | None = None
+    refusals: int = 0
+
+
 class Protector:
-    """Checks the open trades of one desk; counts refusals in memory, for as long as it lives."""
+    """Checks the open trades of one desk. What it remembers begins anew with each trader."""
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
-        self._refusals: dict[int, int] = {}
+        self._watches: dict[int, _Watch] = {}
+
+    def read_back(self) -> None:
+        """Let the next check read every position, however lately that was done."""
+        for watch in self._watches.values():
+            watch.read_at = -inf
 
     def check(self, trades: Sequence[Trade]) -> None:
         """Read back the positions when any trade is due, and mend what is missing."""
-        now = self._desk.clock.now()
-        due = [
-            trade
-            for trade in trades
-            if trade.protected_at is None
-            or trade.naked_since is not None
-            or now - trade.protected_at >= READ_BACK_EVERY
-        ]
+        now = self._desk.clock.monotonic()
+        self._watches = {t.pk: self._watches.get(t.pk, _Watch()) for t in trades}
+        due = [trade for trade in trades if self._is_due(self._watches[trade.pk], now)]
         if not due:
             return
         try:
@@ -58,26 +72,44 @@ class Protector:
         for trade in due:
             report = reports.get(trade.symbol)
             if report is not None and report.qty > 0:
-                self._check_one(trade, report)
+                self._watches[trade.pk].read_at = now
+                self._check_one(trade, report, self._watches[trade.pk])
 
-    def _check_one(self, trade: Trade, report: PositionReport) -> None:
-        now = self._desk.clock.now()
-        if report.stop_loss == trade.stop_loss and report.take_profit == trade.take_profit:
-            self._confirmed(trade)
+    @staticmethod
+    def _is_due(watch: _Watch, now: float) -> bool:
+        pause = READ_BACK_EVERY_S if watch.confirmed else SET_AGAIN_S
+        return now - watch.read_at >= pause
+
+    def _check_one(self, trade: Trade, report: PositionReport, watch: _Watch) -> None:
+        if (report.stop_loss, report.take_profit) == (trade.stop_loss, trade.take_profit):
+            self._confirmed(trade, watch)
             return
+        watch.confirmed = False
         if report.stop_loss is not None:
-            # A stop stands, though not at our level: covered, and set again below.
-            self._set_again(trade, "level differs")
+            # A stop stands, though not at our level: covered, and set again.
+            watch.missing_since = None
+            self._set_again(trade, watch, "it stood elsewhere")
             return
+        now = self._desk.clock.monotonic()
+        if watch.missing_since is None:
+            watch.missing_since = now
         if trade.naked_since is None:
-            trade.naked_since = trade.protected_at or now
+            trade.naked_since = self._covered_until(trade)
             Trade.objects.filter(pk=trade.pk).update(naked_since=trade.naked_since)
-        if now - trade.naked_since >= NAKED_LIMIT:
-            self._give_up(trade, "no stop for 5 s")
-            return
-        self._set_again(trade, "missing")
+        if now - watch.missing_since >= NAKED_LIMIT_S:
+            self._give_up(trade, "it had no stop for 5 s")
+        else:
+            self._set_again(trade, watch, "it was missing")
 
-    def _confirmed(self, trade: Trade) -> None:
+    def _covered_until(self, trade: Trade) -> datetime:
+        """The last wall time at which the position had its stop for certain, at worst its first
+        fill: how long it was naked is measured from there."""
+        if trade.protected_at is not None:
+            return trade.protected_at
+        first = trade.executions.order_by("booked_at").first()
+        return first.booked_at if first else self._desk.clock.now()
+
+    def _confirmed(self, trade: Trade, watch: _Watch) -> None:
         now = self._desk.clock.now()
         changes: dict[str, Any] = {"protected_at": now, "naked_since": None}
         if trade.naked_since is not None:
@@ -85,31 +117,35 @@ class Protector:
             changes["longest_naked_ms"] = max(trade.longest_naked_ms, naked_ms)
         Trade.objects.filter(pk=trade.pk).update(**changes)
         trade.protected_at, trade.naked_since = now, None
-        self._refusals.pop(trade.pk, None)
+        if not watch.confirmed:
+            _accept_unanswered(trade)
+        watch.confirmed, watch.missing_since, watch.refusals = True, None, 0
 
-    def _set_again(self, trade: Trade, why: str) -> None:
+    def _set_again(self, trade: Trade, watch: _Watch, why: str) -> None:
         try:
             refusal = protect(self._desk, trade)
         except ExchangeUnavailable as exc:
             logger.warning("stop could not be set, it is repeated", trade=trade.pk, error=str(exc))
             return
         if not refusal:
+            watch.refusals = 0
             record(
                 "stop_restored",
-                f"{trade.symbol}: stop set again ({why}).",
+                f"{trade.symbol}: stop set again, {why}.",
                 account=self._desk.account,
                 level=EventLevel.WARNING,
                 data={"trade": trade.pk},
                 market_time=self._desk.market.now(),
             )
             return
-        self._refusals[trade.pk] = self._refusals.get(trade.pk, 0) + 1
-        if self._refusals[trade.pk] >= MAX_REFUSALS:
-            self._give_up(trade, f"stop refused twice: {refusal}")
+        watch.refusals += 1
+        if watch.refusals >= MAX_REFUSALS:
+            self._give_up(trade, f"its stop was refused twice: {refusal}")
 
     def _give_up(self, trade: Trade, why: str) -> None:
-        """Ask for a close at market; the exits of the loop send it."""
-        want_close(trade, ExitReason.UNPROTECTED)
+        """Ask for a close at market; the exits of the loop send it until the trade is flat."""
+        if not want_close(trade, ExitReason.UNPROTECTED):
+            return
         record(
             "trade_unprotected",
             f"{trade.symbol}: closed at market, {why}.",
@@ -120,12 +156,14 @@ class Protector:
         )
 
 
-def want_close(trade: Trade, reason: ExitReason) -> None:
-    """Note that the trade must be closed. The first reason stays; the exits repeat until flat."""
+def want_close(trade: Trade, reason: ExitReason) -> bool:
+    """Note that the trade must be closed; the exits repeat until it is flat. False when that was
+    wanted already: the first reason stays."""
     if trade.close_wanted and trade.target_qty == 0:
-        return
-    trade.close_wanted, trade.target_qty = reason, 0
-    Trade.objects.filter(pk=trade.pk).update(close_wanted=reason, target_qty=0)
+        return False
+    trade.close_wanted, trade.target_qty = reason, ZERO
+    Trade.objects.filter(pk=trade.pk).update(close_wanted=reason, target_qty=ZERO)
+    return True
 
 
 def move_stop(desk: Desk, trade: Trade, move: StopMove) -> bool:
@@ -135,8 +173,9 @@ def move_stop(desk: Desk, trade: Trade, move: StopMove) -> bool:
     wish stands and the next read-back sets it again.
     """
     move.answer, move.accepted = "sent", False
-    _store_levels(trade, move.new_stop, move.new_target, move.rule)
-    move.save()
+    with transaction.atomic():
+        _store_levels(trade, move.new_stop, move.new_target, move.rule)
+        move.save()
     try:
         refusal = protect(desk, trade)
     except ExchangeUnavailable as exc:
@@ -161,15 +200,23 @@ def move_stop(desk: Desk, trade: Trade, move: StopMove) -> bool:
 
 
 def _store_levels(trade: Trade, stop: Decimal, target: Decimal, rule: str) -> None:
-    """Levels as we want them; ``protected_at`` None asks the next round to read them back."""
+    """Levels as we want them; the next read-back compares them with the venue's."""
     trade.stop_loss, trade.take_profit = stop, target
     trade.stop_rule = rule or _rule_before(trade)
     trade.version += 1
-    trade.protected_at = None
-    trade.save(update_fields=["stop_loss", "take_profit", "stop_rule", "version", "protected_at"])
+    trade.save(update_fields=["stop_loss", "take_profit", "stop_rule", "version"])
 
 
 def _rule_before(trade: Trade) -> str:
     """The rule of the newest move the venue took; empty for the initial stop."""
     newest = trade.stop_moves.filter(accepted=True).order_by("-id").first()
     return newest.rule if newest else ""
+
+
+def _accept_unanswered(trade: Trade) -> None:
+    """Levels were read back: if their move never got its answer, this is it."""
+    newest = trade.stop_moves.order_by("-id").first()
+    if newest is None or newest.accepted:
+        return
+    if (newest.new_stop, newest.new_target) == (trade.stop_loss, trade.take_profit):
+        trade.stop_moves.filter(pk=newest.pk).update(accepted=True, answer="read back")

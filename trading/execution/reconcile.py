@@ -17,10 +17,12 @@ from trading.execution.booking import book
 from trading.execution.desk import Desk
 from trading.execution.identifiers import is_ours
 from trading.models import Cashflow, Execution, Order, Trade
-from trading.selectors import trade_book
+from trading.selectors import LIVE_TRADES, trade_book
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 OVERLAP = timedelta(minutes=10)
+# How often a difference is asked about before it is believed.
+READINGS = 3
 LAST_PLACE = Decimal("0.00000001")
 
 
@@ -41,33 +43,39 @@ class Reconciliation:
 def reconcile(desk: Desk) -> Reconciliation:
     """Book everything since the newest of ours, then compare orders, positions and wallet.
 
-    Raises ``ExchangeError`` when the exchange does not answer: no answer is no agreement.
+    The exchange goes on between two of our questions, so a difference is believed only when it
+    is still there after booking and asking again. Raises ``ExchangeError`` when the exchange
+    does not answer: no answer is no agreement.
     """
-    since = _since(desk)
+    booked = 0
+    for _ in range(READINGS):
+        open_reports, executions = _catch_up(desk)
+        booked += executions
+        positions, external = _positions(desk)
+        wallet = [] if external else wallet_difference(desk)
+        differences = (*_strange_orders(open_reports), *positions, *wallet)
+        if not differences and not external:
+            break
+    return Reconciliation(differences, external, booked)
+
+
+def _catch_up(desk: Desk) -> tuple[dict[str, OrderReport], int]:
+    """Book what the exchange has and we may lack; returns the working orders by our id, and how
+    many executions were new."""
     client = desk.client
     open_reports = {r.order_link_id: r for r in client.open_orders() if r.order_link_id}
-    reports = (*open_reports.values(), *_missing_reports(desk, open_reports))
     update = AccountUpdate(
-        orders=reports,
-        executions=tuple(client.executions(since=since)),
-        ledger=tuple(client.ledger(since=since)),
+        orders=(*open_reports.values(), *_missing_reports(desk, open_reports)),
+        executions=tuple(client.executions(since=_since(desk, Execution))),
+        ledger=tuple(client.ledger(since=_since(desk, Cashflow))),
     )
-    booked = book(desk.account, update)
-    position_differences, external = _positions(desk)
-    differences = (
-        *_strange_orders(desk, open_reports),
-        *position_differences,
-        *_wallet(desk, bool(external)),
-    )
-    return Reconciliation(differences, external, booked.executions)
+    return open_reports, book(desk.account, update).executions
 
 
-def _since(desk: Desk) -> datetime:
-    """A little before the newest thing we booked, so that nothing in between is missed."""
-    execution = Execution.objects.filter(account=desk.account).order_by("-time").first()
-    cashflow = Cashflow.objects.filter(account=desk.account).order_by("-time").first()
-    known = [row.time for row in (execution, cashflow) if row is not None]
-    return min(known) - OVERLAP if len(known) == 2 else EPOCH
+def _since(desk: Desk, model: type[Execution] | type[Cashflow]) -> datetime:
+    """A little before the newest that we booked, so that nothing in between is missed."""
+    newest = model._default_manager.filter(account=desk.account).order_by("-time").first()
+    return newest.time - OVERLAP if newest else EPOCH
 
 
 def _missing_reports(desk: Desk, open_reports: dict[str, OrderReport]) -> list[OrderReport]:
@@ -81,7 +89,7 @@ def _missing_reports(desk: Desk, open_reports: dict[str, OrderReport]) -> list[O
     return [report for report in found if report is not None]
 
 
-def _strange_orders(desk: Desk, open_reports: dict[str, OrderReport]) -> list[str]:
+def _strange_orders(open_reports: dict[str, OrderReport]) -> list[str]:
     ours = set(
         Order.objects.filter(order_link_id__in=open_reports).values_list("order_link_id", flat=True)
     )
@@ -93,17 +101,19 @@ def _strange_orders(desk: Desk, open_reports: dict[str, OrderReport]) -> list[st
 
 
 def _positions(desk: Desk) -> tuple[list[str], tuple[str, ...]]:
-    """Signed sizes, ours against the exchange's. An unknown order explains a difference for as
-    long as it is being looked up."""
+    """Sentences for signed sizes that differ, and symbols whose position is not ours. An unknown
+    order explains a difference for as long as it is being looked up."""
     account = desk.account
     theirs = {
         report.symbol: report.qty * report.side.sign
         for report in desk.client.positions()
         if report.side is not None and report.qty > 0
     }
-    ours: dict[str, Decimal] = {}
-    for trade in Trade.objects.filter(account=account, state=TradeState.OPEN):
-        ours[trade.symbol] = trade_book(trade).open_qty * Side(trade.side).sign
+    # Read after the exchange's, so that a trade of ours is never taken for somebody else's.
+    ours = {
+        trade.symbol: trade_book(trade).open_qty * Side(trade.side).sign
+        for trade in Trade.objects.filter(account=account, state__in=LIVE_TRADES)
+    }
     unknown = set(
         Order.objects.filter(account=account, state=OrderState.UNKNOWN).values_list(
             "symbol", flat=True
@@ -111,11 +121,9 @@ def _positions(desk: Desk) -> tuple[list[str], tuple[str, ...]]:
     )
     external = tuple(sorted(symbol for symbol in theirs if symbol not in ours.keys() | unknown))
     differences = [
-        f"{symbol}: we hold {ours.get(symbol, ZERO)}, the exchange {theirs.get(symbol, ZERO)}"
-        for symbol in sorted(ours.keys() | theirs.keys())
-        if ours.get(symbol, ZERO) != theirs.get(symbol, ZERO)
-        and symbol not in unknown
-        and symbol not in external
+        f"{symbol}: we hold {size}, the exchange {theirs.get(symbol, ZERO)}"
+        for symbol, size in sorted(ours.items())
+        if size != theirs.get(symbol, ZERO) and symbol not in unknown
     ]
     return differences, external
 
@@ -132,11 +140,13 @@ def expected_wallet(desk: Desk) -> Decimal:
     return quantise(total)
 
 
-def _wallet(desk: Desk, has_external: bool) -> list[str]:
-    """To the last of 8 places. Positions of others change the wallet too, so it is not compared
-    while there are any."""
+def wallet_difference(desk: Desk) -> list[str]:
+    """One sentence where our count of the wallet differs from the exchange's.
+
+    Somebody else's trading changes the wallet too, so it is not compared once there was any.
+    """
     foreign = Execution.objects.filter(account=desk.account, trade=None).exists()
-    if has_external or foreign or not desk.account.uses_paper_ledger:
+    if foreign or not desk.account.uses_paper_ledger:
         return []
     ours, theirs = expected_wallet(desk), desk.client.balance().wallet
     if abs(ours - theirs) <= _tolerance(desk):
@@ -145,6 +155,9 @@ def _wallet(desk: Desk, has_external: bool) -> list[str]:
 
 
 def _tolerance(desk: Desk) -> Decimal:
-    """A part-closed trade spreads its cost by average, one unit of the last place per part."""
-    open_parts = Trade.objects.filter(account=desk.account, state=TradeState.OPEN, exit_qty__gt=0)
-    return LAST_PLACE * open_parts.count()
+    """Each exit of a part-closed trade rounds the cost it releases to the last place; with the
+    last exit the remainder goes too and the comparison is exact."""
+    parts = Execution.objects.filter(
+        account=desk.account, trade__state=TradeState.OPEN, trade__exit_qty__gt=0
+    )
+    return LAST_PLACE * parts.count()

@@ -2,8 +2,8 @@
 
 Absence needs proof. An entry counts as not placed only after three answered look-ups that did
 not find it, spread over 30 seconds, and a cancel by its id; an error is never an answer. An exit
-may be given up sooner, once two readings of the position a second apart agree, because only the
-difference is sent again and it can only reduce.
+may be given up sooner, once two readings of the position a second apart agree with each other and
+with what we have booked, because only the difference is sent again and it can only reduce.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from trading.events import record
 from trading.execution.booking import book, settle_trades
 from trading.execution.desk import Desk
 from trading.models import Order
+from trading.selectors import trade_book
 
 logger = structlog.get_logger(__name__)
 
@@ -29,7 +30,7 @@ NOT_FOUND_NEEDED = 3
 PROOF_TIME = timedelta(seconds=30)
 LOOK_UP_EVERY = timedelta(seconds=1)
 EXECUTIONS_BACK = timedelta(minutes=10)
-EXIT_READINGS_APART = timedelta(seconds=1)
+NOT_OPEN = "order_not_open"
 
 
 class Resolver:
@@ -61,6 +62,7 @@ class Resolver:
 
     def _look_up(self, order: Order) -> None:
         desk, now = self._desk, self._desk.clock.now()
+        Order.objects.filter(pk=order.pk).update(last_lookup_at=now)
         report = desk.client.order(symbol=order.symbol, order_link_id=order.order_link_id)
         since = order.created_market - EXECUTIONS_BACK
         executions = tuple(
@@ -75,12 +77,12 @@ class Resolver:
                 self._found(order)
             return
         count = order.not_found_count + 1
-        Order.objects.filter(pk=order.pk).update(not_found_count=count, last_lookup_at=now)
+        Order.objects.filter(pk=order.pk).update(not_found_count=count)
         since_unknown = now - (order.unknown_since or now)
         if order.role == OrderRole.ENTRY:
             if count >= NOT_FOUND_NEEDED and since_unknown >= PROOF_TIME:
                 self._give_up_entry(order)
-        elif since_unknown >= EXIT_READINGS_APART and self._size_is_steady(order):
+        elif self._size_is_steady(order, since_unknown):
             self._not_placed(order)
 
     def _found(self, order: Order) -> None:
@@ -97,12 +99,15 @@ class Resolver:
         """The last proof: a cancel by id finds nothing either."""
         try:
             self._desk.client.cancel_order(symbol=order.symbol, order_link_id=order.order_link_id)
-        except OrderRejected:
-            self._not_placed(order)
+        except OrderRejected as exc:
+            if exc.code == NOT_OPEN:
+                self._not_placed(order)
         # A cancel that was taken means that the order is there: the next look-up finds it.
 
-    def _size_is_steady(self, order: Order) -> bool:
-        """Two readings of the position, one look-up apart, agree."""
+    def _size_is_steady(self, order: Order, since_unknown: timedelta) -> bool:
+        """Two readings of the position, one look-up apart, agree with each other and show nothing
+        of the exit. Where they show less than we have booked its fills are on their way, and are
+        waited for as long as an entry's would be."""
         size = sum(
             (
                 report.qty
@@ -113,7 +118,8 @@ class Resolver:
         )
         before = self._sizes.get(order.pk)
         self._sizes[order.pk] = size
-        return before == size
+        booked = trade_book(order.trade).open_qty
+        return before == size and (size >= booked or since_unknown >= PROOF_TIME)
 
     def _not_placed(self, order: Order) -> None:
         self._sizes.pop(order.pk, None)

@@ -8,10 +8,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
+from django.db import transaction
 
 from analysis.services import profile_technical
 from exchange.choices import Mode
 from exchange.errors import MarketDataError
+from exchange.models import ExchangeAccount
 from trading.choices import Autonomy, BotState, RiskProfile
 from trading.errors import ActionRefused
 from trading.reports import run_report
@@ -41,28 +43,12 @@ class Command(BaseCommand):
         start, end = _day(options["start"]), _day(options["end"])
         name = options["name"] or f"Replay {datetime.now(UTC):%Y-%m-%d %H:%M:%S}"
         try:
-            account = account_create(
-                name=name,
-                mode=Mode.REPLAY,
-                profile=RiskProfile(options["profile"]),
-                symbols=symbols,
-                market_start=start,
-                market_end=end,
-                speed=0,
+            account = _account(
+                name, symbols, options["timeframe"], RiskProfile(options["profile"]), start, end
             )
-            bot_create(
-                account=account,
-                name=f"{name} bot",
-                timeframe=options["timeframe"],
-                symbols=symbols,
-                analyst_profile=profile_technical(),
-                autonomy=Autonomy.AUTO,
-                state=BotState.RUNNING,
-            )
-            driver = SteppedDriver(account, end)
             began = time.monotonic()
-            differences = driver.run(self._progress(began))
-        except (ActionRefused, MarketDataError, ValueError) as exc:
+            differences = SteppedDriver(account, end).run(self._progress(began))
+        except (ActionRefused, MarketDataError) as exc:
             raise CommandError(str(exc)) from exc
         took = time.monotonic() - began
         self.stdout.write(run_report(account, took))
@@ -85,6 +71,37 @@ class Command(BaseCommand):
                 )
 
         return tell
+
+
+@transaction.atomic
+def _account(
+    name: str,
+    symbols: list[str],
+    timeframe: str,
+    profile: RiskProfile,
+    start: datetime,
+    end: datetime,
+) -> ExchangeAccount:
+    """An account on the archive with one bot that trades all of it; both or neither."""
+    account = account_create(
+        name=name,
+        mode=Mode.REPLAY,
+        profile=profile,
+        symbols=symbols,
+        market_start=start,
+        market_end=end,
+        speed=0,
+    )
+    bot_create(
+        account=account,
+        name=f"{name} bot",
+        timeframe=timeframe,
+        symbols=symbols,
+        analyst_profile=profile_technical(),
+        autonomy=Autonomy.AUTO,
+        state=BotState.RUNNING,
+    )
+    return account
 
 
 def _day(text: str) -> datetime:

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from trading.choices import CycleState
+from trading.choices import BotState, CycleState
 from trading.cycle.run import cycle_run
 from trading.cycle.schedule import cycle_due, cycle_request
 from trading.models import Bot, CycleStep, Signal
@@ -15,7 +15,8 @@ from trading.wiring import cycle_ports, market_for
 
 
 class Command(BaseCommand):
-    """``manage.py run_cycle BOT``: the newest boundary; one that ran already is only observed."""
+    """``manage.py run_cycle BOT``: the newest boundary. One that ran already, or of a bot that
+    is not running, is only observed."""
 
     help = "Run one cycle of a bot now."
 
@@ -32,7 +33,8 @@ class Command(BaseCommand):
             names = ", ".join(Bot.objects.values_list("name", flat=True)) or "none yet"
             raise CommandError(f"there is no bot named {options['bot']!r}; there are: {names}")
         now = market_for(bot.account).now()
-        cycle = cycle_due(bot, now) or cycle_request(bot, now)
+        due = cycle_due(bot, now) if bot.state == BotState.RUNNING else None
+        cycle = due or cycle_request(bot, now)
         kind = "observing only" if cycle.observe_only else "may trade"
         self.stdout.write(f"{cycle} (attempt {cycle.attempt}, {kind})")
         done = cycle_run(cycle.pk, cycle_ports(bot.account, bot.analyst_profile), self._print)
