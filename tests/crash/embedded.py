@@ -1,9 +1,9 @@
 """``python -m tests.crash.embedded``: kill the running system again and again, check its books.
 
 Each round lets ``manage.py serve`` trade, kills its whole process group with SIGKILL (every other
-time at a random moment, else at one on the way from candle to order), starts it again, waits until its
-trader has reconciled, and holds the product's tables against the paper venue's. Exit code 1 when
-any promise was broken; the data folder is then kept.
+time at a random moment, else at one on the way from candle to order), starts it again, waits
+until its trader has reconciled, and holds the product's tables against the paper venue's. Exit
+code 1 when any promise was broken; the data folder is then kept.
 """
 
 from __future__ import annotations
