@@ -16,7 +16,7 @@ THREE_PLACES = Decimal("0.001")
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """Weights of the three parts; they sum to 1."""
+    """Weights of the three parts: none below 0, together 1."""
 
     setup_quality: Decimal = Decimal("0.40")
     reward: Decimal = Decimal("0.25")
@@ -26,6 +26,8 @@ class Weights:
         total = self.setup_quality + self.reward + self.market_environment
         if total != 1:
             raise ValueError(f"confidence weights sum to {total}, not 1")
+        if min(self.setup_quality, self.reward, self.market_environment) < 0:
+            raise ValueError("confidence weights must not be below 0")
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,11 @@ stop toward profit; the stop and target on the exchange act at any moment beside
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
+from itertools import pairwise
 from typing import Any
 
 from exchange.domain import Candle, Instrument, Side
@@ -21,6 +23,8 @@ TIGHTENING = (
     (Decimal("3.0"), Decimal("2.5")),
 )
 MIN_MOVE_R = Decimal("0.1")
+# No setting in R lies beyond it: more is a slip of the pen.
+MAX_R = Decimal(100)
 BREAKEVEN_RULE = "breakeven"
 TIGHTENING_RULE = "tightening"
 
@@ -33,7 +37,7 @@ class ExitSettingsInvalid(ValueError):
 class ExitSettings:
     """Frozen into each trade at its entry.
 
-    ``tightening`` holds pairs (reached R, stop at R), rising; ``max_holding_bars`` counts bars
+    ``tightening`` holds pairs (reached R, stop at R), both rising; ``max_holding_bars`` counts bars
     of the bot's timeframe, ``timeframe_s`` is their length.
     """
 
@@ -56,21 +60,21 @@ class ExitSettings:
         }
 
     @classmethod
-    def from_json(cls, stored: dict[str, Any]) -> ExitSettings:
-        """Read what ``as_json`` wrote. Raises ``ExitSettingsInvalid``."""
-        unknown = set(stored) - {item.name for item in fields(cls)}
-        if unknown:
-            raise ExitSettingsInvalid(f"unknown exit settings: {', '.join(sorted(unknown))}")
-        try:
-            breakeven = stored["breakeven_at_r"]
-            settings = cls(
-                breakeven_at_r=None if breakeven is None else Decimal(breakeven),
-                tightening=tuple((Decimal(a), Decimal(b)) for a, b in stored["tightening"]),
-                max_holding_bars=int(stored["max_holding_bars"]),
-                timeframe_s=int(stored["timeframe_s"]),
-            )
-        except (KeyError, TypeError, ValueError, InvalidOperation) as exc:
-            raise ExitSettingsInvalid(f"exit settings can't be read: {exc!r}") from exc
+    def from_json(cls, stored: object) -> ExitSettings:
+        """Read what ``as_json`` wrote, or an operator typed. Raises ``ExitSettingsInvalid``."""
+        if not isinstance(stored, dict):
+            raise ExitSettingsInvalid("exit settings must be names with values")
+        wrong = {item.name for item in fields(cls)} ^ set(stored)
+        if wrong:
+            names = ", ".join(sorted(map(str, wrong)))
+            raise ExitSettingsInvalid(f"unknown or missing exit settings: {names}")
+        breakeven = stored["breakeven_at_r"]
+        settings = cls(
+            breakeven_at_r=None if breakeven is None else _in_r("breakeven_at_r", breakeven),
+            tightening=_steps(stored["tightening"]),
+            max_holding_bars=_whole("max_holding_bars", stored["max_holding_bars"]),
+            timeframe_s=_whole("timeframe_s", stored["timeframe_s"]),
+        )
         settings.check()
         return settings
 
@@ -80,10 +84,41 @@ class ExitSettings:
             raise ExitSettingsInvalid("breakeven_at_r must be above 0")
         if any(not 0 <= stop < reached for reached, stop in self.tightening):
             raise ExitSettingsInvalid("tightening: each stop must lie below the R that sets it")
-        if list(self.tightening) != sorted(self.tightening):
-            raise ExitSettingsInvalid("tightening must rise")
+        if any(a >= c or b >= d for (a, b), (c, d) in pairwise(self.tightening)):
+            raise ExitSettingsInvalid("tightening must rise, in what is reached and in the stop")
         if self.max_holding_bars < 1 or self.timeframe_s < 60:
-            raise ExitSettingsInvalid("max_holding_bars and timeframe_s must be positive")
+            raise ExitSettingsInvalid("max_holding_bars must be above 0, timeframe_s at least 60")
+        try:
+            _ = self.max_holding
+        except OverflowError as exc:
+            raise ExitSettingsInvalid("max_holding_bars x timeframe_s is too long") from exc
+
+
+def _in_r(name: str, value: object) -> Decimal:
+    """A number in R, typed or stored as text. A bool is an int to Python, but not to us."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        raise ExitSettingsInvalid(f"{name} must be a number, not {value!r}")
+    try:
+        number = Decimal(str(value))
+    except InvalidOperation as exc:
+        raise ExitSettingsInvalid(f"{name} must be a number, not {value!r}") from exc
+    if not number.is_finite() or abs(number) > MAX_R:
+        raise ExitSettingsInvalid(f"{name} must be a number up to {MAX_R}, not {value!r}")
+    return number
+
+
+def _steps(value: object) -> tuple[tuple[Decimal, Decimal], ...]:
+    if not isinstance(value, list) or not all(isinstance(row, list) for row in value):
+        raise ExitSettingsInvalid("tightening must be a list of pairs")
+    if any(len(row) != 2 for row in value):
+        raise ExitSettingsInvalid("tightening must be pairs: the R reached, the stop at R")
+    return tuple((_in_r("tightening", a), _in_r("tightening", b)) for a, b in value)
+
+
+def _whole(name: str, value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ExitSettingsInvalid(f"{name} must be a whole number, not {value!r}")
+    return value
 
 
 def default_exits(profile: RiskProfile, timeframe: timedelta) -> ExitSettings:
@@ -157,29 +192,35 @@ def manage(
         )
     if trade.r_unit == 0:
         return None
-    move = _best_move(trade, candle.close, settings)
-    if move is None or not _worth_moving(trade, move.stop_loss):
+    sign = trade.side.sign
+    fitting = (
+        move
+        for move in _moves(trade, candle.close, settings)
+        if (trade.take_profit - move.stop_loss) * sign > 0
+    )
+    move = max(fitting, key=lambda found: found.stop_loss * sign, default=None)
+    if move is None or (move.stop_loss - trade.stop_loss) * sign < MIN_MOVE_R * trade.r_unit:
         return None
-    if (candle.close - move.stop_loss) * trade.side.sign <= 0:
+    if (candle.close - move.stop_loss) * sign <= 0:
         breakeven = move.rule == BREAKEVEN_RULE
         reason = ExitReason.BREAKEVEN if breakeven else ExitReason.TIGHTENED_STOP
         return CloseTrade(reason, move.numbers)
     return move
 
 
-def _best_move(trade: ManagedTrade, close: Decimal, settings: ExitSettings) -> MoveStop | None:
+def _moves(trade: ManagedTrade, close: Decimal, settings: ExitSettings) -> Iterator[MoveStop]:
+    """Every stop that a rule offers at this close."""
     reached = (close - trade.avg_entry) * trade.side.sign / trade.r_unit
-    numbers = {"reached_r": f"{reached:.2f}", "close": str(close)}
-    for at_r, stop_r in reversed(settings.tightening):
+    numbers = {"reached_r": f"{reached:.2f}", "close": f"{close:f}"}
+    for at_r, stop_r in settings.tightening:
         if reached >= at_r:
             price = trade.avg_entry + trade.side.sign * stop_r * trade.r_unit
-            numbers |= {"at_r": str(at_r), "stop_r": str(stop_r)}
-            return MoveStop(TIGHTENING_RULE, _on_tick(trade, price), numbers)
+            why = numbers | {"at_r": str(at_r), "stop_r": str(stop_r)}
+            yield MoveStop(TIGHTENING_RULE, _on_tick(trade, price), why)
     if settings.breakeven_at_r is not None and reached >= settings.breakeven_at_r:
         price = trade.avg_entry * (1 + trade.side.sign * trade.cost_rate)
-        numbers |= {"at_r": str(settings.breakeven_at_r), "stop": "entry and costs"}
-        return MoveStop(BREAKEVEN_RULE, _on_tick(trade, price), numbers)
-    return None
+        why = numbers | {"at_r": str(settings.breakeven_at_r), "stop": "entry and costs"}
+        yield MoveStop(BREAKEVEN_RULE, _on_tick(trade, price), why)
 
 
 def _on_tick(trade: ManagedTrade, price: Decimal) -> Decimal:
@@ -187,10 +228,3 @@ def _on_tick(trade: ManagedTrade, price: Decimal) -> Decimal:
     if trade.side is Side.BUY:
         return trade.instrument.ceil_price(price)
     return trade.instrument.floor_price(price)
-
-
-def _worth_moving(trade: ManagedTrade, stop: Decimal) -> bool:
-    sign = trade.side.sign
-    gained = (stop - trade.stop_loss) * sign
-    below_target = (trade.take_profit - stop) * sign > 0
-    return below_target and gained >= MIN_MOVE_R * trade.r_unit

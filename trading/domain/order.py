@@ -20,7 +20,7 @@ TRANSITIONS: dict[OrderState, frozenset[OrderState]] = {
     S.SUBMITTED: _AFTER_SUBMIT | {S.UNKNOWN},
     S.UNKNOWN: _AFTER_SUBMIT | {S.NOT_PLACED},
     S.ACKNOWLEDGED: frozenset({S.PARTIALLY_FILLED, S.FILLED, S.CANCELLED, S.REJECTED}),
-    S.PARTIALLY_FILLED: frozenset({S.FILLED, S.CANCELLED}),
+    S.PARTIALLY_FILLED: frozenset({S.FILLED, S.CANCELLED, S.REJECTED}),
     S.FILLED: frozenset(),
     # The venue filled while we heard of the cancel: it happens, and the fill counts.
     S.CANCELLED: frozenset({S.FILLED}),

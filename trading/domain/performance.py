@@ -78,7 +78,10 @@ def wilson_interval(wins: int, count: int) -> tuple[float, float] | None:
     scale = 1 + Z95**2 / count
     centre = share + Z95**2 / (2 * count)
     reach = Z95 * math.sqrt(share * (1 - share) / count + Z95**2 / (4 * count**2))
-    return (centre - reach) / scale, (centre + reach) / scale
+    # Floats may miss the ends by a hair: no wins is exactly 0, all wins exactly 1.
+    low = 0.0 if wins == 0 else (centre - reach) / scale
+    high = 1.0 if wins == count else (centre + reach) / scale
+    return low, high
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ from trading.domain.signal import (
     no_setup,
     prices_ordered,
     propose,
+    still_ordered,
     validate,
 )
 from trading.domain.sizing import Sizing, size
@@ -63,21 +64,21 @@ def decide(
     Each accepted signal counts as held when the next one is sized, so together they keep every
     limit. Rank: confidence, then net reward to risk, then symbol.
     """
-    judged = [_judge(reading, portfolio, settings, now) for reading in readings]
-    instruments = {reading.instrument.symbol: reading.instrument for reading in readings}
+    settled = [_judge(reading, portfolio, settings, now) for reading in readings]
     passed = sorted(
-        (item for item in judged if not item.rule and item.proposal is not None), key=_rank_key
+        (index for index, item in enumerate(settled) if not item.rule),
+        key=lambda index: _rank_key(settled[index]),
     )
-    settled = {item.symbol: item for item in judged}
     held, rank = portfolio, 0
-    for item in passed:
-        decision, exposure = _size(item, held, settings, instruments[item.symbol])
+    for index in passed:
+        instrument = readings[index].instrument
+        decision, exposure = _size(settled[index], held, settings, instrument)
         if exposure is not None:
             rank += 1
             held = held.with_signal(exposure)
             decision = replace(decision, rank=rank)
-        settled[item.symbol] = decision
-    return tuple(settled[item.symbol] for item in judged)
+        settled[index] = decision
+    return tuple(settled)
 
 
 def _judge(
@@ -87,10 +88,13 @@ def _judge(
     found = no_setup(rec)
     if not found.passed:
         return Decision(rec.symbol, None, None, (found,))
-    ordered = prices_ordered(rec)
+    ordered = prices_ordered(rec.direction, rec.stop_loss, rec.entry_price, rec.take_profit)
     if not ordered.passed:
         return Decision(rec.symbol, None, None, (found, ordered))
     proposal = propose(reading, settings)
+    ordered = still_ordered(proposal)
+    if not ordered.passed:
+        return Decision(rec.symbol, proposal, None, (found, ordered))
     verdicts = (
         found,
         ordered,

@@ -18,7 +18,8 @@ class Exposure:
 
     ``qty`` is what is open or may still be bought; ``price`` the average entry or the worst
     price of a working entry; ``exit_cost_rate`` the share of the stop price that closing takes;
-    ``margin`` what the venue holds back for it.
+    ``margin`` what the venue holds back for it; ``entry_cost_rate`` the share of ``price`` that
+    the entry will still cost, 0 once it is paid.
     """
 
     symbol: str
@@ -29,6 +30,7 @@ class Exposure:
     exit_cost_rate: Decimal
     margin: Decimal
     working: bool
+    entry_cost_rate: Decimal = ZERO
 
     @property
     def notional(self) -> Decimal:
@@ -40,9 +42,10 @@ class Exposure:
 
     @property
     def risk(self) -> Decimal:
-        """USDT lost if the stop is hit now, never below the exit costs."""
+        """USDT lost if the stop is hit now, never below the costs that are still to pay."""
         distance = (self.price - self.stop_loss) * self.direction.sign
-        return max(ZERO, distance) * self.qty + self.exit_costs
+        entry_costs = self.notional * self.entry_cost_rate
+        return max(ZERO, distance) * self.qty + entry_costs + self.exit_costs
 
     @property
     def pnl_at_stop(self) -> Decimal:

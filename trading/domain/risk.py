@@ -5,7 +5,8 @@ Each rule answers with a ``Verdict``; a refusal is a value, never an exception.
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from analysis.domain import Direction
@@ -13,7 +14,7 @@ from exchange.domain import ZERO
 from trading.choices import TradingStateName
 from trading.domain.portfolio import Exposure, Portfolio
 from trading.domain.settings import NOTIONAL_CAP, BotSettings
-from trading.domain.verdict import Verdict, number, percent, share_of
+from trading.domain.verdict import Verdict, percent, times
 
 DAY = timedelta(days=1)
 
@@ -45,36 +46,57 @@ def money_rules(
     exposure: Exposure, portfolio: Portfolio, settings: BotSettings
 ) -> tuple[Verdict, ...]:
     """Rules on what the new trade adds to risk and exposure."""
-    limits = settings.limits
-    equity = portfolio.equity
-    risk = share_of(portfolio.open_risk + exposure.risk, equity)
-    side = share_of(portfolio.direction_risk(exposure.direction) + exposure.risk, equity)
-    gross = share_of(portfolio.gross_notional + exposure.notional, equity)
-    gross_limit = min(limits.max_gross_exposure, NOTIONAL_CAP)
+    limits, equity, side = settings.limits, portfolio.equity, exposure.direction
+    position_limit = min(limits.max_position_notional, NOTIONAL_CAP)
     return (
-        Verdict(
+        _of_equity(
             "open_risk",
-            risk <= limits.max_open_risk,
-            percent(risk),
-            percent(limits.max_open_risk),
-            f"All trades together would risk {percent(risk)} of equity.",
+            portfolio.open_risk + exposure.risk,
+            equity,
+            limits.max_open_risk,
+            "All trades together would risk {} of equity.",
         ),
-        Verdict(
+        _of_equity(
             "same_direction_risk",
-            side <= limits.max_same_direction_risk,
-            percent(side),
-            percent(limits.max_same_direction_risk),
-            f"All {exposure.direction} trades together would risk {percent(side)} of equity.",
+            portfolio.direction_risk(side) + exposure.risk,
+            equity,
+            limits.max_same_direction_risk,
+            f"All {side} trades together would risk {{}} of equity.",
         ),
-        Verdict(
+        # A position that was sized to its cap must not fall to a breath of equity since then.
+        _of_equity(
+            "position_notional",
+            exposure.notional,
+            equity,
+            position_limit * settings.rules.stop_loss_tolerance,
+            "The position would be {} equity.",
+            times,
+        ),
+        _of_equity(
             "gross_exposure",
-            gross <= gross_limit,
-            f"{number(gross)}x",
-            f"{number(gross_limit)}x",
-            f"All positions together would be {number(gross)} times equity.",
+            portfolio.gross_notional + exposure.notional,
+            equity,
+            min(limits.max_gross_exposure, NOTIONAL_CAP),
+            "All positions together would be {} equity.",
+            times,
         ),
         _daily_loss(portfolio, settings, exposure.risk),
     )
+
+
+def _of_equity(
+    rule: str,
+    amount: Decimal,
+    equity: Decimal,
+    limit: Decimal,
+    text: str,
+    show: Callable[[Decimal], str] = percent,
+) -> Verdict:
+    """``amount`` is at most ``limit`` x equity; without equity there is room for nothing."""
+    if equity <= 0:
+        return Verdict(rule, False, "–", show(limit), "The account has no equity.")
+    share = show(amount / equity)
+    return Verdict(rule, amount <= limit * equity, share, show(limit), text.format(share))
 
 
 def _trading_state(portfolio: Portfolio) -> Verdict:
@@ -122,14 +144,18 @@ def _entries_today(portfolio: Portfolio, settings: BotSettings) -> Verdict:
 def _daily_loss(portfolio: Portfolio, settings: BotSettings, new_risk: Decimal) -> Verdict:
     """wallet + results at stops - risk of working entries - risk of the new one - start of day
     must stay above minus the limit."""
-    worst = share_of(portfolio.worst_day_result(new_risk), portfolio.day_start_equity)
+    worst, start = portfolio.worst_day_result(new_risk), portfolio.day_start_equity
     limit = -settings.limits.max_daily_loss
+    if start <= 0:
+        text = "The day began without equity, so nothing may be lost."
+        return Verdict("daily_loss", False, "–", percent(limit), text)
+    share = percent(worst / start)
     return Verdict(
         "daily_loss",
-        worst >= limit,
-        percent(worst),
+        worst >= limit * start,
+        share,
         percent(limit),
-        f"If every stop is hit, the day ends at {percent(worst)}.",
+        f"If every stop is hit, the day ends at {share}.",
     )
 
 
@@ -177,16 +203,16 @@ def _same_direction(direction: Direction, portfolio: Portfolio, settings: BotSet
 def _same_side_cooldown(
     symbol: str, direction: Direction, portfolio: Portfolio, settings: BotSettings
 ) -> Verdict:
-    """After a stop-out the same side waits 8 bars; two within 24 hours close it for the day."""
+    """After a stop-out the same side waits 8 bars. Two within 24 hours of each other close it
+    for the rest of the day of the second."""
     outs = [s.time for s in portfolio.stop_outs if (s.symbol, s.direction) == (symbol, direction)]
     pause = settings.rules.same_side_cooldown_bars * settings.timeframe
-    day_ago = portfolio.time - DAY
-    recent = [moment for moment in outs if moment > day_ago]
     midnight = portfolio.time.replace(hour=0, minute=0, second=0, microsecond=0)
-    locked = len(recent) >= settings.rules.same_side_stop_outs and max(recent) >= midnight
+    most = max((_within_a_day(outs, last) for last in outs if last >= midnight), default=0)
+    locked = most >= settings.rules.same_side_stop_outs
     waiting = any(portfolio.time - moment < pause for moment in outs)
     if locked:
-        text = f"{symbol} {direction} was stopped out {len(recent)} times in 24 h: off until 00:00."
+        text = f"{symbol} {direction} was stopped out {most} times in 24 h: off until 00:00."
     elif waiting:
         text = f"{symbol} {direction} was stopped out less than {pause} ago."
     else:
@@ -194,7 +220,12 @@ def _same_side_cooldown(
     return Verdict(
         "same_side_cooldown",
         not (locked or waiting),
-        f"{len(recent)} in 24 h",
+        f"{most} in 24 h",
         f"{settings.rules.same_side_stop_outs} in 24 h; {pause}",
         text,
     )
+
+
+def _within_a_day(moments: Sequence[datetime], last: datetime) -> int:
+    """How many lie in the 24 hours that end with ``last``."""
+    return sum(last - DAY < moment <= last for moment in moments)

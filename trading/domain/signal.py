@@ -9,10 +9,10 @@ from decimal import Decimal
 
 from analysis.confidence import Confidence, confidence
 from analysis.domain import Direction, Recommendation
-from exchange.domain import ZERO, Instrument, OrderType, Quote, Side, TimeInForce
+from exchange.domain import ZERO, Instrument, OrderType, Quote, TimeInForce
 from trading.domain.portfolio import Portfolio
 from trading.domain.settings import BotSettings, SignalRules
-from trading.domain.verdict import Verdict, number, percent, plain
+from trading.domain.verdict import Verdict, first_failure, number, percent, plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +59,6 @@ class Proposal:
     candle_time: datetime
 
     @property
-    def side(self) -> Side:
-        return Side.BUY if self.direction is Direction.LONG else Side.SELL
-
-    @property
     def stop_distance(self) -> Decimal:
         return abs(self.worst_price - self.stop_loss)
 
@@ -72,16 +68,13 @@ class Proposal:
         return self.stop_distance + self.unit_costs
 
 
-def prices_ordered(recommendation: Recommendation) -> Verdict:
+def prices_ordered(
+    direction: Direction, stop: Decimal | None, entry: Decimal | None, target: Decimal | None
+) -> Verdict:
     """Long: stop < entry < target; short the reverse."""
-    stop, entry, target = (
-        recommendation.stop_loss,
-        recommendation.entry_price,
-        recommendation.take_profit,
-    )
     if stop is None or entry is None or target is None:
         return Verdict("prices_ordered", False, "missing", "three prices", "A price is missing.")
-    sign = recommendation.direction.sign
+    sign = direction.sign
     ordered = min(stop, entry, target) > 0 and (entry - stop) * sign > 0 < (target - entry) * sign
     return Verdict(
         "prices_ordered",
@@ -92,10 +85,21 @@ def prices_ordered(recommendation: Recommendation) -> Verdict:
     )
 
 
+def still_ordered(proposal: Proposal) -> Verdict:
+    """The same on ticks, for the entry and for the worst price that its order may fill at: a
+    coarse tick or a wide spread can put either on the wrong side of stop or target."""
+    verdicts = [
+        prices_ordered(proposal.direction, proposal.stop_loss, price, proposal.take_profit)
+        for price in (proposal.entry_price, proposal.worst_price)
+    ]
+    return first_failure(verdicts) or verdicts[0]
+
+
 def propose(reading: Reading, settings: BotSettings) -> Proposal:
     """Round to ticks (stop away from entry, target toward it), then compute everything anew.
 
-    The three prices must be in order (``prices_ordered``).
+    The three prices must be in order (``prices_ordered``); whether they still are afterwards is
+    for ``still_ordered`` to say.
     """
     rec, instrument = reading.recommendation, reading.instrument
     entry, stop, target = rec.entry_price, rec.stop_loss, rec.take_profit
@@ -130,8 +134,12 @@ def propose(reading: Reading, settings: BotSettings) -> Proposal:
 def net_reward_to_risk(
     price: Decimal, stop: Decimal, target: Decimal, unit_costs: Decimal
 ) -> Decimal:
-    """(|target - price| - costs) / (|price - stop| + costs), rounded down to 4 places."""
-    ratio = (abs(target - price) - unit_costs) / (abs(price - stop) + unit_costs)
+    """(|target - price| - costs) / (|price - stop| + costs), rounded down to 4 places; 0 where
+    there is nothing to lose, which prices in order never give."""
+    loss = abs(price - stop) + unit_costs
+    if loss == 0:
+        return ZERO
+    ratio = (abs(target - price) - unit_costs) / loss
     return ratio.quantize(Decimal("0.0001"), rounding="ROUND_FLOOR")
 
 
@@ -210,8 +218,8 @@ def _stop_distance(proposal: Proposal, instrument: Instrument, rules: SignalRule
     )
     farthest = min(rules.max_stop_share * proposal.worst_price, rules.max_stop_atr * proposal.atr)
     distance = proposal.stop_distance
-    band = f"{number(nearest / proposal.atr)} to {number(farthest / proposal.atr)} ATR"
-    value = f"{number(distance / proposal.atr)} ATR"
+    band = f"{_in_atr(nearest, proposal.atr)} to {_in_atr(farthest, proposal.atr)}"
+    value = _in_atr(distance, proposal.atr)
     if nearest > farthest:
         text = "The timeframe is too short for its costs: no stop distance would do."
         return Verdict("stop_band", False, value, band, text)
@@ -225,15 +233,21 @@ def _stop_distance(proposal: Proposal, instrument: Instrument, rules: SignalRule
 
 
 def _entry_distance(proposal: Proposal, rules: SignalRules) -> Verdict:
-    distance = abs(proposal.entry_price - proposal.last) / proposal.atr
+    distance = abs(proposal.entry_price - proposal.last)
     limit = rules.max_entry_distance_atr
+    value = _in_atr(distance, proposal.atr)
     return Verdict(
         "entry_distance",
-        distance <= limit,
-        f"{number(distance)} ATR",
+        distance <= limit * proposal.atr,
+        value,
         f"{number(limit)} ATR",
-        f"The entry is {number(distance)} ATR from the last price.",
+        f"The entry is {value} from the last price.",
     )
+
+
+def _in_atr(distance: Decimal, atr: Decimal) -> str:
+    """A market that does not move has no ATR to measure with."""
+    return f"{number(distance / atr)} ATR" if atr > 0 else "– ATR"
 
 
 def _breakout(proposal: Proposal) -> Verdict:
@@ -312,9 +326,8 @@ def no_setup(recommendation: Recommendation) -> Verdict:
 def drifted(
     direction: Direction, entry: Decimal, stop: Decimal, last: Decimal, rules: SignalRules
 ) -> Verdict:
-    """Price may have moved at most 0.25 R from the entry, either way."""
-    unit = abs(entry - stop)
-    drift = abs(last - entry) / unit if unit else ZERO
+    """Price may have moved at most 0.25 R from the entry, either way. Entry and stop differ."""
+    drift = abs(last - entry) / abs(entry - stop)
     return Verdict(
         "price_drift",
         drift <= rules.max_drift_r,

@@ -28,7 +28,6 @@ class TradeBook:
     funding: Decimal = ZERO
     opened_at: datetime | None = None
     last_at: datetime | None = None
-    last_exit: ExecutionKind | None = None
 
     @property
     def open_qty(self) -> Decimal:
@@ -46,9 +45,12 @@ class TradeBook:
 
     @property
     def gross_pnl(self) -> Decimal:
-        """Price result of what is closed, against the average entry."""
+        """Price result of what is closed, against the average entry; 0 while an exit was heard
+        of before its entry."""
         if self.exit_qty == self.entry_qty:
             return self.side.sign * (self.exit_value - self.entry_value)
+        if self.entry_qty == 0:
+            return ZERO
         cost = (self.entry_value * self.exit_qty / self.entry_qty).quantize(PLACES)
         return self.side.sign * (self.exit_value - cost)
 
@@ -59,8 +61,9 @@ class TradeBook:
 
     @property
     def initial_risk(self) -> Decimal:
-        """|average entry - initial stop| x entry quantity, in USDT."""
-        return abs(self.avg_entry - self.initial_stop) * self.entry_qty
+        """|average entry - initial stop| x entry quantity, in USDT. Taken from the value, because
+        8 places are too few for the average of a tiny price."""
+        return abs(self.entry_value - self.initial_stop * self.entry_qty)
 
     @property
     def r_multiple(self) -> Decimal | None:
@@ -91,7 +94,6 @@ def fold(book: TradeBook, execution: Execution) -> TradeBook:
         exit_value=book.exit_value + value,
         fees=book.fees + execution.fee,
         last_at=last,
-        last_exit=execution.kind,
     )
 
 

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from exchange.domain import ZERO
-
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
@@ -38,20 +36,27 @@ def first_failure(verdicts: Iterable[Verdict]) -> Verdict | None:
 
 def percent(share: Decimal, places: int = 2) -> str:
     """0.0125 as "1.25 %"."""
-    return f"{share * 100:.{places}f} %"
+    return f"{share * 100:z.{places}f} %"
 
 
 def number(value: Decimal, places: int = 2) -> str:
     """Fixed places, for sentences."""
-    return f"{value:.{places}f}"
+    return f"{value:z.{places}f}"
+
+
+def times(ratio: Decimal) -> str:
+    """1.5 as "1.50x"."""
+    return f"{number(ratio)}x"
+
+
+def digits(value: Decimal, count: int = 4) -> str:
+    """Fixed places where they say enough, else ``count`` significant digits: 0.00001234."""
+    if value == 0 or abs(value) >= 1:
+        return number(value, count)
+    return f"{value:.{count - value.adjusted() - 1}f}"
 
 
 def plain(value: Decimal) -> str:
     """Without exponent and trailing zeros."""
-    text = f"{value:f}"
+    text = f"{value:zf}"
     return text.rstrip("0").rstrip(".") if "." in text else text
-
-
-def share_of(part: Decimal, whole: Decimal) -> Decimal:
-    """``part / whole``, 0 for an empty whole."""
-    return part / whole if whole else ZERO
