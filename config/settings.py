@@ -223,7 +223,13 @@ UNFOLD = {
             {
                 "title": "Console",
                 "items": [
-                    {"title": "Overview", "icon": "monitoring", "link": reverse_lazy("overview")},
+                    {
+                        "title": "Overview",
+                        "icon": "monitoring",
+                        "link": reverse_lazy("overview"),
+                        # Every address begins with that of the overview.
+                        "active": lambda request: False,
+                    },
                     {"title": "Cycles", "icon": "cycle", "link": reverse_lazy("cycles")},
                     {
                         "title": "Trades",

@@ -49,19 +49,22 @@ WARN = frozenset(
         "warning",
         "expired",
         "unknown",
-        "notice",
     }
 )
+INFO = frozenset({"notice"})
 BAD = frozenset({"halted", "failed", "rejected", "critical"})
+TONES = {"good": GOOD, "warn": WARN, "bad": BAD, "info": INFO}
 
 
-def tone_of(value: str) -> str:
-    """good, warn, bad or quiet."""
-    if value in GOOD:
-        return "good"
-    if value in WARN:
-        return "warn"
-    return "bad" if value in BAD else "quiet"
+def tone_of(kind: str, value: str) -> str:
+    """good, warn, bad, info or quiet."""
+    if kind == "signal" and value == SignalState.REJECTED:
+        # Most signals are rejected, and rightly so: red is kept for what went wrong.
+        return "quiet"
+    for tone, values in TONES.items():
+        if value in values:
+            return tone
+    return "quiet"
 
 
 def label_of(kind: str, value: str) -> str:

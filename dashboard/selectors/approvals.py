@@ -27,7 +27,6 @@ class ApprovalRow:
     rr_net: str
     qty: str
     risk: str
-    words: str
     bot: str
     payload_hash: str
     expires_at: datetime
@@ -64,7 +63,6 @@ def _row(approval: Approval) -> ApprovalRow:
         rr_net=fmt.number(signal.rr_net, 2),
         qty=fmt.plain(signal.qty),
         risk=fmt.number(signal.risk_amount),
-        words=str(signal.sizing.get("words", "")),
         bot=signal.bot.name,
         payload_hash=approval.payload_hash,
         expires_at=approval.expires_at,

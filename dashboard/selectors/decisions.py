@@ -75,7 +75,7 @@ class Decision:
     objection: str
     invalidation: str
     environment: str
-    sizing_words: str
+    sizing_words: tuple[str, ...]
     analysis_id: int | None
     analyst: str
     limits_version: int
@@ -142,7 +142,7 @@ def decision_of(signal: Signal) -> Decision:
         objection=signal.analysis.strongest_objection if signal.analysis else "",
         invalidation=signal.analysis.invalidation if signal.analysis else "",
         environment=signal.analysis.environment.replace("_", " ") if signal.analysis else "",
-        sizing_words=str(signal.sizing.get("words", "")),
+        sizing_words=_lines(signal.sizing.get("words", ())),
         analysis_id=signal.analysis_id,
         analyst=str(signal.analysis.profile) if signal.analysis else "",
         limits_version=signal.limits_version,
@@ -190,6 +190,10 @@ def rule_label(rule: str) -> str:
     """A rule's name for people: "rr_net" as "net reward/risk"."""
     words = {"rr_net": "net reward/risk", "none": "no setup", "": "accepted"}
     return words.get(rule, rule.replace("_", " "))
+
+
+def _lines(words: str | Sequence[str]) -> tuple[str, ...]:
+    return (words,) if isinstance(words, str) else tuple(words)
 
 
 def _figure(value: object) -> str:

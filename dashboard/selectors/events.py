@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.db.models import Q
+
 from dashboard.selectors.paging import Page, page_of
 from exchange.models import ExchangeAccount
 from trading.choices import EventLevel
-from trading.models import Event
+from trading.models import Event, Trade
 
 LOUD = (EventLevel.WARNING, EventLevel.CRITICAL)
 PLUG_KIND = "plug_result"
@@ -56,9 +58,11 @@ def event_list(account: ExchangeAccount, level: str, before: int | None) -> Page
     return page_of(rows, before, event_row)
 
 
-def trade_timeline(trade_id: int, account_id: int) -> list[EventRow]:
-    """Events that name the trade, oldest first."""
-    rows = Event.objects.filter(account=account_id, data__trade=trade_id).order_by("id")
+def trade_timeline(trade: Trade) -> list[EventRow]:
+    """Events that name the trade or the signal it came from, oldest first."""
+    rows = Event.objects.filter(
+        Q(data__trade=trade.pk) | Q(data__signal=trade.signal_id), account=trade.account_id
+    ).order_by("id")
     return [event_row(event) for event in rows]
 
 

@@ -207,7 +207,7 @@ def trade_get(trade_id: int) -> TradeDetail | None:
                 account=trade.account_id, target=trade.pk
             ).order_by("-id")[:10]
         ],
-        timeline=trade_timeline(trade.pk, trade.account_id),
+        timeline=trade_timeline(trade),
     )
 
 

@@ -32,7 +32,7 @@ def status_badge(kind: str, value: str) -> SafeString:
     if not value:
         return SafeString("")
     return format_html(
-        '<span class="badge tone-{}">{}</span>', tone_of(value), label_of(kind, value)
+        '<span class="badge tone-{}">{}</span>', tone_of(kind, value), label_of(kind, value)
     )
 
 

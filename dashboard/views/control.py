@@ -148,7 +148,7 @@ def plug(request: HttpRequest) -> HttpResponse:
 def _plug_words(event: Event) -> dict[str, Any]:
     data = event.data
     return {
-        "recovered": f"{fmt.number(data.get('recovered_s'), 1)} s",
+        "recovered": f"{fmt.number(data.get('recovered_s'), 2)} s",
         "duplicates": data.get("duplicate_orders", fmt.UNKNOWN),
         "naked": fmt.duration_ms(data.get("longest_naked_ms")),
         "ledgers_agree": bool(data.get("ledgers_agree")),

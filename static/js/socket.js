@@ -33,12 +33,26 @@
     }
   };
 
+  // Parts on their way, and those that changed once more meanwhile: htmx drops a second request.
+  const loading = new Set();
+  const outdated = new Set();
+
   const refetch = (node) => {
     const dialog = node.querySelector("dialog[open]");
+    const name = node.dataset.fragment;
     // A part with an open question is fetched once the question is answered.
     if (dialog) dialog.addEventListener("close", () => refetch(node), { once: true });
-    else htmx.trigger(node, "refetch");
+    else if (loading.has(name)) outdated.add(name);
+    else {
+      loading.add(name);
+      htmx.trigger(node, "refetch");
+    }
   };
+
+  document.addEventListener("htmx:afterRequest", ({ detail }) => {
+    const name = detail.elt.dataset.fragment;
+    if (name && loading.delete(name) && outdated.delete(name)) parts(name).forEach(refetch);
+  });
 
   const parts = (name) =>
     [...document.querySelectorAll("[data-fragment]")].filter(

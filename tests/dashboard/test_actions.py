@@ -100,11 +100,19 @@ def test_run_now_makes_a_cycle_that_only_observes(console: Client, desk: Desk) -
 def test_kill_page_halts_and_arms_again(
     console: Client, account: ExchangeAccount, scope: str, whose: str | None
 ) -> None:
-    for state in ("halted", "active"):
+    for state in ("halted", "reducing", "active"):
         form = {"state": state, "scope": scope, "reason": "a drill"}
         assert console.post(reverse("kill"), form).status_code == 302
         row = TradingState.objects.get(account__name=whose)
         assert (row.state, row.reason, str(row.actor)) == (state, "a drill", "operator")
+
+
+def test_halt_is_not_lifted_in_one_step(console: Client, account: ExchangeAccount) -> None:
+    form = {"scope": "everything", "reason": "a drill"}
+    console.post(reverse("kill"), form | {"state": "halted"})
+    text = console.post(reverse("kill"), form | {"state": "active"}, follow=True).content.decode()
+    assert "two steps" in text
+    assert TradingState.objects.get(account=None).state == "halted"
 
 
 def test_kill_needs_a_reason(console: Client, account: ExchangeAccount) -> None:
@@ -136,7 +144,7 @@ def test_plug_is_pulled_and_its_result_shown(console: Client, account: ExchangeA
         },
     )
     shown = console.get(pulled["Location"]).content.decode()
-    for part in ("2.3 s", "180 ms", "ledgers agree", "entry of BTCUSDT"):
+    for part in ("2.31 s", "180 ms", "ledgers agree", "entry of BTCUSDT"):
         assert part in shown
 
 
