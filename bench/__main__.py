@@ -20,7 +20,7 @@ from django.db import connections
 
 from config.environment import load_environment, prepare_data_folder
 
-BENCHES = ("bench.chart",)
+BENCHES = ("bench.chart", "bench.cycle", "bench.replay")
 
 
 def main() -> None:
