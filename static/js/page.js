@@ -26,6 +26,14 @@
     if (dialog) dialog.close();
   });
 
+  // The session ended: the login page belongs into the window, not into a part of this page.
+  document.addEventListener("htmx:beforeSwap", ({ detail }) => {
+    const { login } = document.body.dataset;
+    if (new URL(detail.xhr.responseURL, location.href).pathname !== login) return;
+    detail.shouldSwap = false;
+    location.assign(`${login}?next=${encodeURIComponent(location.pathname)}`);
+  });
+
   document.addEventListener("htmx:afterSettle", (event) => localTimes(event.target));
   localTimes(document);
 }

@@ -6,7 +6,6 @@
   const FAILURES_BEFORE_POLLING = 3;
 
   const body = document.body;
-  const versions = new Map();
   let socket = null;
   let sequence = 0;
   let failures = 0;
@@ -14,60 +13,6 @@
   let polling = null;
 
   const clock = (ms) => new Date(ms).toISOString().slice(11, 19);
-
-  const setText = (node, text) => {
-    if (node.textContent === text) return;
-    node.textContent = text;
-    if ("sign" in node.dataset) {
-      node.dataset.sign = { "+": "up", "\u2212": "down" }[text[0]] || "";
-    }
-  };
-
-  const showValues = (values) => {
-    for (const node of document.querySelectorAll("[data-live]")) {
-      if (node.dataset.live in values) setText(node, values[node.dataset.live]);
-    }
-    for (const node of document.querySelectorAll("[data-live-attr]")) {
-      const [name, key] = node.dataset.liveAttr.split("|");
-      if (key in values) node.setAttribute(name, values[key]);
-    }
-  };
-
-  // Parts on their way, and those that changed once more meanwhile: htmx drops a second request.
-  const loading = new Set();
-  const outdated = new Set();
-
-  const refetch = (node) => {
-    const dialog = node.querySelector("dialog[open]");
-    const name = node.dataset.fragment;
-    // A part with an open question is fetched once the question is answered.
-    if (dialog) dialog.addEventListener("close", () => refetch(node), { once: true });
-    else if (loading.has(name)) outdated.add(name);
-    else {
-      loading.add(name);
-      htmx.trigger(node, "refetch");
-    }
-  };
-
-  document.addEventListener("htmx:afterRequest", ({ detail }) => {
-    const name = detail.elt.dataset.fragment;
-    if (name && loading.delete(name) && outdated.delete(name)) parts(name).forEach(refetch);
-  });
-
-  const parts = (name) =>
-    [...document.querySelectorAll("[data-fragment]")].filter(
-      ({ dataset }) => dataset.fragment === name || dataset.fragment.startsWith(`${name}:`),
-    );
-
-  const showVersions = (given) => {
-    for (const [name, version] of Object.entries(given)) {
-      for (const node of parts(name)) {
-        const known = versions.get(name) ?? node.dataset.version;
-        if (known !== version) refetch(node);
-      }
-      versions.set(name, version);
-    }
-  };
 
   const fresh = (ms) => {
     currentAt = ms ? Math.min(ms, Date.now()) : Date.now();
@@ -85,7 +30,7 @@
     if (stale) {
       poll();
       const text = `Figures are stale since ${clock(currentAt)} UTC. Reconnecting…`;
-      setText(banner.querySelector("[data-stale-text]"), text);
+      Parts.setText(banner.querySelector("[data-stale-text]"), text);
     }
   };
 
@@ -96,8 +41,8 @@
     }
     if (!answer.ok) throw new Error(`snapshot answered ${answer.status}`);
     const { t, values, versions: given } = await answer.json();
-    showValues(values);
-    showVersions(given);
+    Parts.showValues(values);
+    Parts.showVersions(given);
     fresh(t);
   };
 
@@ -112,9 +57,9 @@
     const gap = message.seq !== sequence + 1;
     sequence = message.seq;
     if (gap) fetchSnapshot().catch(() => {});
-    if (message.v) showValues(message.v);
-    if (message.ver) showVersions(message.ver);
-    if (message.f) message.f.flatMap(parts).forEach(refetch);
+    if (message.v) Parts.showValues(message.v);
+    if (message.ver) Parts.showVersions(message.ver);
+    if (message.f) message.f.forEach(Parts.fetchAgain);
     if (message.hb || message.v) fresh(message.hb || message.t);
     failures = 0;
     clearInterval(polling);

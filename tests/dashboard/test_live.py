@@ -178,7 +178,7 @@ def test_snapshot_pins_its_queries(desk: Desk, django_assert_max_num_queries: An
     other = factories.CycleFactory.create(bot=desk.bot)
     signal = factories.SignalFactory.create(cycle=other, symbol="ETHUSDT")
     factories.TradeFactory.create(signal=signal)
-    with django_assert_max_num_queries(18):
+    with django_assert_max_num_queries(19):
         snapshot()
 
 
