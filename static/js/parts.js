@@ -38,7 +38,8 @@ const Parts = (() => {
   };
 
   document.addEventListener("htmx:afterRequest", ({ detail }) => {
-    const name = detail.elt.dataset.fragment;
+    // Not detail.elt: the answer has replaced who asked, so htmx tells its parent instead.
+    const name = detail.requestConfig.elt.dataset.fragment;
     if (!name || !loading.delete(name)) return;
     // What could not be fetched differs from any version, so the next message asks for it again.
     if (!detail.successful) versions.set(name, "");
