@@ -19,7 +19,8 @@ COUNTS = {
     "stop_moves": "SELECT count(*) FROM trading_stopmove WHERE accepted",
     "closes": "SELECT count(*) FROM trading_trade WHERE state = 'closed'",
     "payments": "SELECT count(*) FROM trading_cashflow",
-    "found": "SELECT count(*) FROM trading_event WHERE kind = 'order_found'",
+    "found": "SELECT count(*) FROM trading_order"
+    " WHERE unknown_since IS NOT NULL AND state NOT IN ('unknown', 'not_placed')",
     "not_placed": "SELECT count(*) FROM trading_order WHERE state = 'not_placed'",
     "never_sent": "SELECT count(*) FROM trading_order"
     " WHERE reject_reason = 'the trader stopped before it was sent'",

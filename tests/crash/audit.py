@@ -42,6 +42,8 @@ NEVER = {
         SELECT symbol FROM exchange_paperposition WHERE stop_loss IS NULL""",
     "fill that belongs to no trade": """
         SELECT exec_id FROM trading_execution WHERE trade_id IS NULL""",
+    "alarm raised by the system itself": """
+        SELECT text FROM trading_event WHERE level = 'critical'""",
     "fill booked twice": """
         SELECT exec_id FROM trading_execution GROUP BY account_id, exec_id HAVING count(*) > 1""",
     "payment booked twice": """

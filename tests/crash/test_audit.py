@@ -28,6 +28,7 @@ CREATE TABLE trading_trade
     (id, symbol, side, state, entry_qty, exit_qty, stop_loss, take_profit);
 CREATE TABLE trading_execution (account_id, trade_id, exec_id, order_link_id, symbol, side, qty,
     price, fee, kind, time);
+CREATE TABLE trading_event (level, text);
 CREATE TABLE trading_cashflow (account_id, entry_id, symbol, amount, time);
 """
 # A long of 2 ETH at 100, half of it sold at 110, and one payment of funding.
@@ -72,6 +73,9 @@ BROKEN = {
     "position without a stop: ETHUSDT": "UPDATE exchange_paperposition SET stop_loss = NULL",
     "fill that belongs to no trade: f2": (
         "UPDATE trading_execution SET trade_id = NULL WHERE exec_id = 'f2'"
+    ),
+    "alarm raised by the system itself: ETHUSDT has no stop": (
+        "INSERT INTO trading_event VALUES ('info', 'all well'), ('critical', 'ETHUSDT has no stop')"
     ),
     "fill booked twice: f1": (
         "INSERT INTO trading_execution SELECT * FROM trading_execution WHERE exec_id = 'f1'"
