@@ -137,7 +137,8 @@ class ExitManager:
 
     def _may_retry(self, last: Order, tries: int) -> bool:
         pause = RETRY_AFTER_S[min(tries, len(RETRY_AFTER_S) - 1)]
-        return self._desk.clock.now() - last.created_at >= timedelta(seconds=pause)
+        sent_at = last.submitted_at or last.created_at
+        return self._desk.clock.now() - sent_at >= timedelta(seconds=pause)
 
     def _shrunk(self, trade: Trade, open_qty: Decimal) -> None:
         """The target is reached; a trade that stays open forgets the wish."""

@@ -1,0 +1,204 @@
+"""Orders whose answer is missing: looked up, adopted, or proved absent, and never sent again."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from tests.trading.execution.floor import Floor
+from trading.choices import CancelReason, ExitReason, OrderState, TradeState
+from trading.execution.protection import want_close
+from trading.models import Event, Execution, Lease, Order, Trade
+
+D = Decimal
+
+
+def unknown(floor: Floor, lost: str = "before") -> Order:
+    floor.venue.lose = lost
+    floor.signal()
+    floor.rounds()
+    floor.venue.lose = ""
+    return floor.entry()
+
+
+def kinds() -> set[str]:
+    return set(Event.objects.values_list("kind", flat=True))
+
+
+def test_an_order_without_answer_is_unknown_not_failed(floor: Floor) -> None:
+    order = unknown(floor)
+    assert order.state == OrderState.UNKNOWN
+    assert order.trade.state == TradeState.PENDING
+    assert "order_unknown" in kinds()
+
+
+def test_an_unknown_order_is_told_as_a_doubt(floor: Floor) -> None:
+    unknown(floor)
+    floor.rounds()
+    assert Lease.objects.get().doubts == ["order of BTCUSDT unresolved"]
+
+
+def test_one_that_had_arrived_is_adopted_with_its_fills(floor: Floor) -> None:
+    floor.venue.lose = "after"
+    floor.signal()
+    floor.rounds()
+    floor.venue.news.clear()
+    floor.rounds()
+    order = floor.entry()
+    assert (order.state, order.filled_qty) == (OrderState.FILLED, D(10))
+    assert order.trade.state == TradeState.OPEN
+    assert "order_found" in kinds()
+    floor.rounds()
+    assert Lease.objects.get().doubts == []
+
+
+def test_absence_takes_thirty_seconds_of_answered_look_ups(floor: Floor) -> None:
+    unknown(floor)
+    floor.leap(10, 10, 9)
+    assert floor.entry().state == OrderState.UNKNOWN
+    assert floor.entry().not_found_count >= 3
+    floor.leap(2)
+    order = floor.entry()
+    assert order.state == OrderState.NOT_PLACED
+    assert floor.venue.cancels == [order.order_link_id]
+    trade = Trade.objects.get()
+    assert (trade.state, trade.cancel_reason) == (TradeState.CANCELLED, CancelReason.NOT_PLACED)
+    assert len(floor.venue.posts) == 1
+
+
+@pytest.mark.parametrize("call", ["order", "executions"])
+def test_an_error_never_counts_as_not_found(floor: Floor, call: str) -> None:
+    order = unknown(floor)
+    floor.venue.down.add(call)
+    floor.leap(10, 10, 10, 10)
+    order.refresh_from_db()
+    assert (order.state, order.not_found_count) == (OrderState.UNKNOWN, 0)
+    floor.venue.down.clear()
+    floor.leap(1, 1)
+    assert floor.entry().state == OrderState.UNKNOWN
+    floor.leap(1)
+    assert floor.entry().state == OrderState.NOT_PLACED
+
+
+def test_a_failing_venue_is_asked_once_a_second(floor: Floor) -> None:
+    unknown(floor)
+    floor.venue.down.add("order")
+    before = floor.venue.lookups
+    floor.rounds(20)
+    assert floor.venue.lookups - before <= 1
+
+
+def test_a_cancel_without_answer_proves_nothing(floor: Floor) -> None:
+    unknown(floor)
+    floor.venue.down.add("cancel_order")
+    floor.leap(10, 10, 10, 10)
+    assert floor.entry().state == OrderState.UNKNOWN
+
+
+def test_a_cancel_that_was_taken_means_that_the_order_is_there(floor: Floor) -> None:
+    floor.venue.fills = False
+    unknown(floor)
+    floor.leap(10, 10)
+    # It shows between the last look-up and the cancel.
+    floor.venue.before_cancel = lambda: floor.venue.take(floor.venue.posts[0], told=False)
+    floor.leap(10, 1)
+    order = floor.entry()
+    assert (order.state, len(floor.venue.cancels)) == (OrderState.CANCELLED, 1)
+
+
+def test_a_venue_that_shows_the_order_late_still_gives_one_trade(floor: Floor) -> None:
+    floor.venue.lose = "after"
+    floor.signal()
+    floor.venue.before_post = lambda request: floor.venue.hidden.add(request.order_link_id)
+    floor.rounds()
+    floor.venue.news.clear()
+    floor.leap(5, 10)
+    assert floor.entry().state == OrderState.UNKNOWN
+    floor.venue.hidden.clear()
+    floor.pass_seconds(1)
+    assert floor.entry().state == OrderState.FILLED
+    assert Trade.objects.get().entry_qty == D(10)
+
+
+def test_executions_alone_are_booked_while_the_order_is_not_shown(floor: Floor) -> None:
+    order = unknown(floor, "after")
+    floor.venue.news.clear()
+    report = floor.venue.reports.pop(order.order_link_id)
+    floor.pass_seconds(1)
+    assert Execution.objects.count() == 1
+    assert floor.entry().state == OrderState.UNKNOWN
+    floor.venue.reports[order.order_link_id] = report
+    floor.pass_seconds(2)
+    assert floor.entry().state == OrderState.FILLED
+
+
+def test_an_order_that_arrives_after_its_absence_was_proved_is_closed(floor: Floor) -> None:
+    unknown(floor)
+    floor.leap(10, 10, 11)
+    floor.venue.take(floor.venue.posts[0])
+    floor.pass_seconds(5)
+    trade = Trade.objects.get()
+    assert floor.entry().state == OrderState.FILLED
+    assert (trade.state, trade.exit_reason) == (TradeState.CLOSED, ExitReason.LATE_FILL)
+    assert trade.cancel_reason == ""
+    assert floor.venue.size("BTCUSDT") == 0
+    assert {"order_late", "trade_late_fill"} <= kinds()
+
+
+def test_an_entry_that_fills_after_its_cancel_is_closed(floor: Floor) -> None:
+    floor.resting()
+    floor.rounds()
+    order = floor.entry()
+    floor.venue.cancel_order(symbol="BTCUSDT", order_link_id=order.order_link_id)
+    floor.rounds()
+    assert Trade.objects.get().state == TradeState.CANCELLED
+    floor.venue.fill(order.order_link_id, price=D(99))
+    floor.pass_seconds(3)
+    trade = Trade.objects.get()
+    assert (trade.state, trade.exit_reason) == (TradeState.CLOSED, ExitReason.LATE_FILL)
+
+
+def test_a_late_fill_beside_another_trade_is_shouted_about(floor: Floor) -> None:
+    unknown(floor)
+    floor.leap(10, 10, 11)
+    floor.opened()
+    floor.venue.take(floor.venue.posts[0])
+    floor.rounds()
+    late = Event.objects.filter(kind="trade_late_fill").first()
+    assert late is not None
+    assert late.level == "critical"
+    assert Trade.objects.filter(state=TradeState.OPEN).count() == 1
+
+
+def test_an_unknown_exit_is_sent_again_after_two_equal_readings(floor: Floor) -> None:
+    trade = floor.opened()
+    floor.venue.lose = "before"
+    want_close(trade, ExitReason.MAX_HOLDING)
+    floor.rounds()
+    floor.venue.lose = ""
+    floor.rounds()
+    assert len(floor.venue.posts) == 2
+    floor.pass_seconds(4)
+    trade.refresh_from_db()
+    assert trade.state == TradeState.CLOSED
+    assert len(floor.venue.posts) == 3
+    exits = list(Order.objects.filter(role="x").order_by("pk").values_list("state", flat=True))
+    assert exits == [OrderState.NOT_PLACED, OrderState.FILLED]
+
+
+def test_an_unknown_exit_whose_fill_shows_late_is_not_sent_again(floor: Floor) -> None:
+    trade = floor.opened()
+    floor.venue.lose = "after"
+    floor.venue.before_post = lambda request: floor.venue.hidden.add(request.order_link_id)
+    Trade.objects.update(close_wanted=ExitReason.RISK_TRIM, target_qty=D(4))
+    floor.rounds()
+    floor.venue.lose, floor.venue.before_post = "", None
+    floor.venue.news.clear()
+    floor.leap(5, 5)
+    assert len(floor.venue.posts) == 2
+    floor.venue.hidden.clear()
+    floor.pass_seconds(2)
+    trade.refresh_from_db()
+    assert (trade.exit_qty, trade.close_wanted) == (D(6), "")
+    assert floor.venue.size("BTCUSDT") == D(4)
