@@ -112,7 +112,9 @@ def _leverage(
     highest = min(settings.limits.max_leverage, LEVERAGE_CAP, instrument.max_leverage)
     if margin <= 0:
         return max(highest, NO_LEVERAGE)
-    needed = (notional / margin).to_integral_value(rounding=ROUND_CEILING)
+    # A third of the base has endless digits: what fits exactly must not count as a hair more.
+    share = min(notional / margin, highest).quantize(PLACES)
+    needed = share.to_integral_value(rounding=ROUND_CEILING)
     return max(min(needed, highest), NO_LEVERAGE)
 
 

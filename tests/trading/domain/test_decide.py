@@ -153,8 +153,8 @@ def test_rank_is_by_confidence_then_reward_then_symbol() -> None:
     bot = settings(RiskProfile.CLASSIC, risk_per_trade=Decimal("0.005"), max_same_direction=5)
     decisions = decided(
         # Both offer more than 3, so that only the reward itself differs.
-        reading("DUSDT", target=114),
-        reading("CUSDT", target=116),
+        reading("CUSDT", target=114),
+        reading("DUSDT", target=116),
         reading("BUSDT", setup="0.7", target=114),
         reading("AUSDT", setup="0.7", target=114),
         reading("EUSDT", setup="0.9"),
@@ -162,8 +162,8 @@ def test_rank_is_by_confidence_then_reward_then_symbol() -> None:
     )
     assert {item.symbol: item.rank for item in decisions} == {
         "EUSDT": 1,
-        "CUSDT": 2,
-        "DUSDT": 3,
+        "DUSDT": 2,
+        "CUSDT": 3,
         "AUSDT": 4,
         "BUSDT": 5,
     }

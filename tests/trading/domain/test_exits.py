@@ -134,10 +134,13 @@ def test_price_behind_the_new_break_even_closes_at_market(side: Side, close: str
     assert action.reason is ExitReason.BREAKEVEN
 
 
-def test_price_behind_the_new_tightened_stop_closes_at_market() -> None:
+@pytest.mark.parametrize(("close", "stop_r"), [("101.5", "1.4"), ("102", "1.2")])
+def test_price_at_or_behind_the_new_tightened_stop_closes_at_market(
+    close: str, stop_r: str
+) -> None:
     coarse = trade(initial_stop=99, rules=instrument(tick_size=Decimal(1)))
-    settings = exits(breakeven_at_r=None, tightening=((Decimal("1.5"), Decimal("1.4")),))
-    action = at_close("101.5", coarse, settings)
+    settings = exits(breakeven_at_r=None, tightening=((Decimal("1.5"), Decimal(stop_r)),))
+    action = at_close(close, coarse, settings)
     assert isinstance(action, CloseTrade)
     assert action.reason is ExitReason.TIGHTENED_STOP
 

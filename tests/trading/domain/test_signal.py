@@ -204,6 +204,8 @@ def test_stop_entry_and_target_are_in_order(
         (reading(entry="100.9", stop="100.2", target=112, rules=ticks_of("1")), False),
         (reading(entry="100.2", stop=96, target="100.9", rules=ticks_of("1")), False),
         (short_reading(entry="100.2", stop="100.9", rules=ticks_of("1")), False),
+        # The order fills at 101, but the signal's own entry stands on its stop.
+        (reading(entry="100.9", stop="100.2", last=101, atr=20, rules=ticks_of("1")), False),
         # Everything is rounded to nothing.
         (
             reading(

@@ -123,7 +123,7 @@ def test_what_it_adds_while_it_works_risks_what_was_planned() -> None:
             ),
             instrument(),
             "300",
-            10,
+            9,
             "position notional",
         ),
     ],
@@ -141,6 +141,10 @@ def test_caps_cut_the_quantity(
 def test_leverage_is_the_lowest_that_fits_the_slot(slots: int, leverage: int) -> None:
     # 1,202.50 against 10,000 / slots.
     assert sized(bot=settings(max_slots=slots)).leverage == leverage
+
+
+def test_no_limit_lifts_the_fixed_cap_on_leverage() -> None:
+    assert sized(bot=settings(max_leverage=Decimal(50), max_slots=1000)).leverage == 10
 
 
 def test_there_is_no_leverage_below_one() -> None:
