@@ -29,8 +29,6 @@ class Engine:
     heartbeat_tone: str
     next_cycle: str
     trading_state: str
-    trading_state_label: str
-    trading_reason: str
 
 
 def engine_read(account: ExchangeAccount, market: MarketReading, now: datetime) -> Engine:
@@ -40,6 +38,8 @@ def engine_read(account: ExchangeAccount, market: MarketReading, now: datetime) 
     state, reason = trading_state_effective(account)
     age_s = _heartbeat_age(account, now)
     word, tone, detail = _state(account, state, bool(bots), age_s)
+    if reason and word in ("HALTED", "PAUSED"):
+        detail = f"{detail} Reason: {reason}"
     return Engine(
         state=word,
         tone=tone,
@@ -48,8 +48,6 @@ def engine_read(account: ExchangeAccount, market: MarketReading, now: datetime) 
         heartbeat_tone=_heartbeat_tone(age_s),
         next_cycle="running" if running else next_cycle(bots, market),
         trading_state=state,
-        trading_state_label=state.label,
-        trading_reason=reason,
     )
 
 

@@ -19,7 +19,6 @@ from dashboard.live import Reading, header_version, mode_words, shell_values
 from dashboard.selectors.accounts import account_choose, account_list, bar_mode
 from dashboard.selectors.engine import Engine, engine_read
 from dashboard.selectors.market import MarketReading, market_read
-from exchange.choices import Mode
 from exchange.models import ExchangeAccount
 from trading.errors import ActionRefused
 
@@ -28,12 +27,11 @@ SESSION_KEY = "account"
 
 @dataclass(frozen=True, slots=True)
 class Shell:
-    """Header and frame of a page. ``mode`` colours the chip, ``bar`` the line above the page."""
+    """Header and frame of a page. ``bar`` is the mode that colours the line
+    above the page."""
 
     accounts: list[ExchangeAccount]
     account: ExchangeAccount | None
-    mode: str
-    mode_label: str
     mode_words: str
     bar: str
     engine: Engine | None
@@ -80,8 +78,6 @@ def page(
     shell = Shell(
         accounts=accounts,
         account=account,
-        mode=account.mode if account else "",
-        mode_label=Mode(account.mode).label if account else "",
         mode_words=mode_words(account, market) if account else "no account",
         bar=bar_mode(accounts, account),
         engine=engine,
