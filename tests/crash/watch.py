@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 LOOK_EVERY_S = 0.001
 
-# Short moments on the way from a candle to an order, in their order; each statement names what
-# stands there now. An order is "taken" while the venue has it and its answer is not stored.
+# Short moments on the way from a candle to a managed position, in their order; each statement
+# names what stands there now. An order is "taken" while the venue has it and its answer is not
+# stored.
 AIMS = {
     "cycle running": "SELECT boundary FROM trading_cycle WHERE state = 'running'",
     "signal approved": "SELECT symbol FROM trading_signal WHERE state IN ('approved', 'claimed')",
@@ -20,6 +21,11 @@ AIMS = {
     "order taken": """SELECT symbol FROM trading_order o WHERE state = 'submitted'
         AND EXISTS (SELECT 1 FROM exchange_paperorder p
                     WHERE p.order_link_id = o.order_link_id)""",
+    "fill not booked": """SELECT symbol FROM exchange_paperexecution p
+        WHERE NOT EXISTS (SELECT 1 FROM trading_execution e
+                          WHERE e.account_id = p.account_id AND e.exec_id = p.exec_id)""",
+    "stop moving": """SELECT rule FROM trading_stopmove
+        WHERE answer = 'sent' AND id = (SELECT max(id) FROM trading_stopmove)""",
 }
 
 
