@@ -37,14 +37,20 @@ const Parts = (() => {
     }
   };
 
+  const arrived = (name) => {
+    if (loading.delete(name) && outdated.delete(name)) fetchAgain(name);
+  };
+
   document.addEventListener("htmx:afterRequest", ({ detail }) => {
-    // Not detail.elt: the answer has replaced who asked, so htmx tells its parent instead.
     const name = detail.requestConfig.elt.dataset.fragment;
-    if (!name || !loading.delete(name)) return;
+    if (!name || detail.successful) return;
     // What could not be fetched differs from any version, so the next message asks for it again.
-    if (!detail.successful) versions.set(name, "");
-    if (outdated.delete(name)) fetchAgain(name);
+    versions.set(name, "");
+    arrived(name);
   });
+
+  // Not before it has settled: until then a new part does not hear that it should be fetched.
+  document.addEventListener("htmx:afterSettle", ({ target }) => arrived(target.dataset.fragment));
 
   const parts = (name) =>
     [...document.querySelectorAll("[data-fragment]")].filter(
