@@ -160,6 +160,7 @@ def exposures_of(
                 exit_cost_rate=rate,
                 margin=qty * price / trade.leverage,
                 working=working,
+                entry_cost_rate=instrument.taker_fee if working else ZERO,
             )
             for qty, price, working in parts
             if qty > 0
@@ -178,6 +179,7 @@ def signal_exposure(signal: Signal, instrument: Instrument) -> Exposure:
         exit_cost_rate=instrument.taker_fee + RULES.slippage_allowance,
         margin=signal.qty * signal.worst_price / signal.leverage,
         working=True,
+        entry_cost_rate=instrument.taker_fee,
     )
 
 
@@ -295,7 +297,8 @@ def portfolio_get(
     state, reason = trading_state_effective(account)
     lease = Lease.objects.filter(account=account).first()
     rules = settings.rules
-    memory = max(timedelta(days=1), rules.same_side_cooldown_bars * settings.timeframe)
+    # Two days, because the lock of a side asks for the day before the day before midnight.
+    memory = max(timedelta(days=2), rules.same_side_cooldown_bars * settings.timeframe)
     return Portfolio(
         time=now,
         wallet=wallet,
