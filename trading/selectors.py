@@ -297,7 +297,7 @@ def portfolio_get(
     state, reason = trading_state_effective(account)
     lease = Lease.objects.filter(account=account).first()
     rules = settings.rules
-    # Two days, because the lock of a side asks for the day before the day before midnight.
+    # The lock of a side counts 24 hours back from its newest stop-out, so two days are kept.
     memory = max(timedelta(days=2), rules.same_side_cooldown_bars * settings.timeframe)
     return Portfolio(
         time=now,
