@@ -61,6 +61,6 @@ def window(chromium: Browser, signed_in: StorageState) -> Iterator[Window]:
 
 
 @pytest.fixture
-def page(window: Window) -> Page:
-    """A wide, light page of the operator."""
+def tab(window: Window) -> Page:
+    """A wide, light tab of the operator."""
     return window().new_page()

@@ -94,6 +94,7 @@ def _signal(cycle: Cycle, symbol: str, direction: str, approved: bool, **fields:
         cycle=cycle,
         symbol=symbol,
         direction=direction,
+        decided_at=cycle.boundary + timedelta(seconds=2),
         state=SignalState.APPROVED if approved else SignalState.WAITING,
         sizing={
             "words": [

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -40,6 +42,25 @@ class Site(Installation):
         if self.process is not None:
             kill(self.process)
             self.process = None
+
+    def freeze(self) -> None:
+        """Halt the process; its sockets stay open and nothing answers."""
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Continue a halted process."""
+        self._signal(signal.SIGCONT)
+
+    def recover(self) -> None:
+        """Serve again, whatever state a failed test left behind."""
+        if self.process is None or self.process.poll() is not None:
+            self.up()
+        else:
+            self.thaw()
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self.process is not None:
+            os.killpg(self.process.pid, number)
 
     def value(self, query: str, *parameters: object) -> Any:
         """The one value that ``query`` reads from the database."""

@@ -56,26 +56,26 @@ def test_largest_paint_comes_within_a_second(window: Window, url: str) -> None:
     assert median(times) < LARGEST_PAINT_LIMIT_MS, times
 
 
-def test_every_page_of_the_navigation_opens_without_complaint(page: Page, site: Site) -> None:
-    watch = Watch(page, site.address)
-    page.goto(site.address)
-    links = page.locator("nav a[href]").evaluate_all("all => all.map((one) => one.href)")
-    statuses = {link: _status(page, link) for link in dict.fromkeys(links)}
+def test_every_page_of_the_navigation_opens_without_complaint(tab: Page, site: Site) -> None:
+    watch = Watch(tab, site.address)
+    tab.goto(site.address)
+    links = tab.locator("nav a[href]").evaluate_all("all => all.map((one) => one.href)")
+    statuses = {link: _status(tab, link) for link in dict.fromkeys(links)}
     assert len(statuses) == 7
     assert set(statuses.values()) == {200}, statuses
     assert watch.complaints == []
 
 
-def _status(page: Page, link: str) -> int:
-    answer = page.goto(link)
+def _status(tab: Page, link: str) -> int:
+    answer = tab.goto(link)
     assert answer is not None
     return answer.status
 
 
-def test_watch_notices_what_it_is_there_for(page: Page, site: Site) -> None:
-    page.goto(site.address)
-    watch = Watch(page, site.address)
-    page.evaluate(
+def test_watch_notices_what_it_is_there_for(tab: Page, site: Site) -> None:
+    tab.goto(site.address)
+    watch = Watch(tab, site.address)
+    tab.evaluate(
         """() => {
           const script = document.createElement("script");
           script.textContent = "window.forbidden = true";
@@ -84,8 +84,8 @@ def test_watch_notices_what_it_is_there_for(page: Page, site: Site) -> None:
           document.body.append(script, image);
         }"""
     )
-    page.wait_for_function("() => document.images[document.images.length - 1].complete")
+    tab.wait_for_function("() => document.images[document.images.length - 1].complete")
     said = " ".join(watch.complaints)
     assert "policy violated: script-src-elem" in said
     assert "policy violated: img-src" in said
-    assert page.evaluate("window.forbidden") is None
+    assert tab.evaluate("window.forbidden") is None
