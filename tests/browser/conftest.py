@@ -7,6 +7,7 @@ does too, and Django refuses database access beside a running loop.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, StorageState
@@ -51,7 +52,7 @@ def window(chromium: Browser, signed_in: StorageState) -> Iterator[Window]:
     """Opens windows in which the operator has signed in; they close with the test."""
     opened: list[BrowserContext] = []
 
-    def open_window(**options: object) -> BrowserContext:
+    def open_window(**options: Any) -> BrowserContext:
         opened.append(browsing.window(chromium, signed_in, **options))
         return opened[-1]
 
