@@ -7,7 +7,7 @@ TEST_WORKERS ?= 2
 export PORT
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test check bench clean crash-embedded lock
+.PHONY: help install run test check bench clean crash-embedded screenshots lock
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,8 +18,8 @@ run: $(VENV)/.runtime ## Start everything in one process; honours PORT and AUTOT
 	@exec $(PY) manage.py serve
 
 test: $(VENV)/.dev ## Run all tests on SQLite, then those of database and broker on PostgreSQL and Redis
-	$(PY) -m pytest -n $(TEST_WORKERS)
-	$(PY) -m pytest -n $(TEST_WORKERS) --services
+	$(PY) -m pytest -n $(TEST_WORKERS) --dist loadgroup
+	$(PY) -m pytest -n $(TEST_WORKERS) --dist loadgroup --services
 
 check: $(VENV)/.dev ## Lint, types, import rules, migrations, templates
 	$(VENV)/bin/ruff check .
@@ -34,6 +34,9 @@ bench: $(VENV)/.dev ## Measure, print a table, write bench.json into the data fo
 
 crash-embedded: $(VENV)/.dev ## Kill the running system 50 times and check its books each time
 	$(PY) -m tests.crash.embedded
+
+screenshots: $(VENV)/.dev ## Take pictures of the console's pages into var/screenshots
+	$(PY) -m tests.browser.screenshots --out var/screenshots
 
 clean: ## Remove the virtual environment and caches; data stays
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
