@@ -201,11 +201,16 @@ def manage(
     move = max(fitting, key=lambda found: found.stop_loss * sign, default=None)
     if move is None or (move.stop_loss - trade.stop_loss) * sign < MIN_MOVE_R * trade.r_unit:
         return None
-    if (candle.close - move.stop_loss) * sign <= 0:
-        breakeven = move.rule == BREAKEVEN_RULE
-        reason = ExitReason.BREAKEVEN if breakeven else ExitReason.TIGHTENED_STOP
-        return CloseTrade(reason, move.numbers)
-    return move
+    return overtaken(trade.side, move, candle.close) or move
+
+
+def overtaken(side: Side, move: MoveStop, price: Decimal) -> CloseTrade | None:
+    """The close at market that takes the place of a stop which ``price`` has already passed."""
+    if (price - move.stop_loss) * side.sign > 0:
+        return None
+    breakeven = move.rule == BREAKEVEN_RULE
+    reason = ExitReason.BREAKEVEN if breakeven else ExitReason.TIGHTENED_STOP
+    return CloseTrade(reason, move.numbers)
 
 
 def _moves(trade: ManagedTrade, close: Decimal, settings: ExitSettings) -> Iterator[MoveStop]:

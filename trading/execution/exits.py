@@ -20,14 +20,20 @@ from trading.choices import (
     TradeState,
     TradingStateName,
 )
-from trading.domain.exits import CloseTrade, ExitSettings, MoveStop
+from trading.domain.exits import CloseTrade, ExitSettings, MoveStop, overtaken
 from trading.domain.pipeline import manage
 from trading.execution.booking import entry_is_over
 from trading.execution.desk import Desk
 from trading.execution.executor import cancel_entry, shrink
 from trading.execution.protection import move_stop, want_close
 from trading.models import Order, StopMove, Trade
-from trading.selectors import RULES, managed_trade, trade_book, trading_state_effective
+from trading.selectors import (
+    RULES,
+    managed_trade,
+    quote_or_none,
+    trade_book,
+    trading_state_effective,
+)
 
 logger = structlog.get_logger(__name__)
 
@@ -101,7 +107,14 @@ class ExitManager:
                     numbers=action.numbers,
                     market_time=candle.close_time,
                 )
-                move_stop(self._desk, trade, move)
+                if move_stop(self._desk, trade, move):
+                    continue
+                # Refused or unanswered: price may have passed the stop since the candle closed.
+                quote = quote_or_none(self._desk.market, trade.symbol)
+                late = overtaken(value.side, action, quote.last) if quote else None
+                if late is not None:
+                    want_close(trade, late.reason)
+                    return
 
     def _remember(self, trade: Trade, newest: datetime) -> None:
         self._managed[trade.pk] = newest
