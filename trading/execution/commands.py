@@ -26,7 +26,7 @@ from trading.selectors import LIVE_TRADES, trade_book
 
 logger = structlog.get_logger(__name__)
 
-PLUG_WAIT_S = 20.0
+PLUG_WAIT_S = 45.0
 # Commands that stay open until the venue shows their effect.
 WAITS_FOR_VENUE = frozenset({CommandKind.CLOSE, CommandKind.REDUCE, CommandKind.FLATTEN})
 
