@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import datetime
 
 import structlog
 from django.db import transaction
@@ -215,13 +216,27 @@ def _trade_at(account: ExchangeAccount, entry: LedgerEntry) -> models.Trade | No
     held = models.Trade.objects.filter(
         account=account, symbol=entry.symbol, opened_market__lte=entry.time
     )
-    open_then = [
-        trade
-        for trade in held.order_by("-opened_market")[:2]
-        if trade.state == TradeState.OPEN
-        or (trade.closed_market is not None and trade.closed_market >= entry.time)
-    ]
-    return open_then[0] if open_then else None
+    newest = held.order_by("-opened_market")[:2]
+    return next((trade for trade in newest if _held_at(trade, entry.time)), None)
+
+
+def _held_at(trade: models.Trade, moment: datetime) -> bool:
+    if trade.opened_market is None or trade.opened_market > moment:
+        return False
+    flat = trade.entry_qty == trade.exit_qty
+    return not flat or trade.closed_market is None or trade.closed_market >= moment
+
+
+def _adopt_funding(trade: models.Trade) -> None:
+    """Funding may be told before the fill that it was settled on."""
+    orphans = models.Cashflow.objects.filter(
+        account=trade.account, symbol=trade.symbol, kind=CashflowKind.FUNDING, trade=None
+    )
+    for cashflow in orphans:
+        if _held_at(trade, cashflow.time):
+            models.Cashflow.objects.filter(pk=cashflow.pk).update(trade=trade)
+            trade.funding -= cashflow.amount
+            trade.save(update_fields=["funding"])
 
 
 def settle(trade: models.Trade) -> None:
@@ -229,6 +244,7 @@ def settle(trade: models.Trade) -> None:
 
     Runs inside the transaction of the booking.
     """
+    _adopt_funding(trade)
     entry = trade.orders.filter(role=OrderRole.ENTRY).first()
     book = trade_book(trade)
     entry_final = entry is None or entry_is_over(entry, book)

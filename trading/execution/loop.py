@@ -68,12 +68,14 @@ class Trader:
         drop_interrupted(self.desk)
         self._hear()
         self._reconcile()
+        agreed = self.desk.reconciled
         record(
             "engine_started",
             "Trader started and reconciled."
-            if self.desk.reconciled
-            else "Trader started; ledger and exchange do not agree yet.",
+            if agreed
+            else "Trader started; entries stay off until ledger and exchange agree.",
             account=self.desk.account,
+            level=EventLevel.INFO if agreed else EventLevel.WARNING,
             data={"token": self.desk.lease.token},
             market_time=self.desk.market.now(),
         )

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
+from django.db.models import F
+
 from exchange.domain import ZERO, AccountUpdate, OrderReport, Side
 from exchange.fields import quantise
 from trading.choices import OrderState, TradeState
@@ -143,10 +145,13 @@ def expected_wallet(desk: Desk) -> Decimal:
 def wallet_difference(desk: Desk) -> list[str]:
     """One sentence where our count of the wallet differs from the exchange's.
 
-    Somebody else's trading changes the wallet too, so it is not compared once there was any.
+    Somebody else's trading changes the wallet too, so it is not compared once there was any; nor
+    while an unknown order may have cost something that we can't see yet.
     """
-    foreign = Execution.objects.filter(account=desk.account, trade=None).exists()
-    if foreign or not desk.account.uses_paper_ledger:
+    account = desk.account
+    foreign = Execution.objects.filter(account=account, trade=None).exists()
+    unknown = Order.objects.filter(account=account, state=OrderState.UNKNOWN).exists()
+    if foreign or unknown or not account.uses_paper_ledger:
         return []
     ours, theirs = expected_wallet(desk), desk.client.balance().wallet
     if abs(ours - theirs) <= _tolerance(desk):
@@ -157,7 +162,5 @@ def wallet_difference(desk: Desk) -> list[str]:
 def _tolerance(desk: Desk) -> Decimal:
     """Each exit of a part-closed trade rounds the cost it releases to the last place; with the
     last exit the remainder goes too and the comparison is exact."""
-    parts = Execution.objects.filter(
-        account=desk.account, trade__state=TradeState.OPEN, trade__exit_qty__gt=0
-    )
-    return LAST_PLACE * parts.count()
+    exits = Execution.objects.filter(account=desk.account, trade__state=TradeState.OPEN)
+    return LAST_PLACE * exits.exclude(side=F("trade__side")).count()

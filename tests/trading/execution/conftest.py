@@ -21,9 +21,7 @@ def floor(transactional_db: None, settings: Settings, tmp_path: Path) -> Iterato
 
 
 @pytest.fixture
-def paper_floor(
-    transactional_db: None, settings: Settings, tmp_path: Path
-) -> Iterator[Floor]:
+def paper_floor(transactional_db: None, settings: Settings, tmp_path: Path) -> Iterator[Floor]:
     """A started floor on the real paper venue."""
     settings.DATA_DIR = tmp_path
     opened = open_floor(paper=True)

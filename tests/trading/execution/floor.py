@@ -92,7 +92,7 @@ class Floor:
 
     def signal(self, symbol: str = "BTCUSDT", **changes: Any) -> Signal:
         """An approved long of 10 at 100, stop 95, target 110, as an IOC limit at 100.1."""
-        cycle = changes.pop("cycle", None) or CycleFactory(
+        cycle = changes.pop("cycle", None) or CycleFactory.create(
             bot=self.bot, boundary=self.market.now() - MINUTE * Signal.objects.count()
         )
         fields: dict[str, Any] = {
@@ -106,9 +106,9 @@ class Floor:
             "risk_amount": D(55),
             "atr": D(2),
             "state": SignalState.APPROVED,
-            "analysis": AnalysisFactory(symbol=symbol, candle_time=self.market.now()),
+            "analysis": AnalysisFactory.create(symbol=symbol, candle_time=self.market.now()),
         }
-        signal: Signal = SignalFactory(cycle=cycle, symbol=symbol, **(fields | changes))
+        signal: Signal = SignalFactory.create(cycle=cycle, symbol=symbol, **(fields | changes))
         if "payload_hash" not in changes:
             Signal.objects.filter(pk=signal.pk).update(payload_hash=payload_hash(signal))
         signal.refresh_from_db()
@@ -177,7 +177,7 @@ def open_floor(*, paper: bool = False, started: bool = True) -> Floor:
         market_start=START,
         seed=1,
     )
-    bot: Bot = BotFactory(account=account, symbols=list(SYMBOLS))
+    bot: Bot = BotFactory.create(account=account, symbols=list(SYMBOLS))
     market, clock = CandleMarket(*SYMBOLS), HandClock()
     client: ExchangeClient = FakeVenue(market)
     if paper:

@@ -123,9 +123,7 @@ def test_the_kill_file_stops_an_entry_at_the_last_moment(floor: Floor, tmp_path:
 
 def test_trading_halted_after_the_admission_stops_the_post(floor: Floor) -> None:
     floor.signal()
-    floor.venue.before_leverage = lambda: TradingState.objects.update(
-        state=TradingStateName.HALTED
-    )
+    floor.venue.before_leverage = lambda: TradingState.objects.update(state=TradingStateName.HALTED)
     enter_approved(floor.desk)
     assert floor.venue.posts == []
     assert floor.entry().state == OrderState.CANCELLED
@@ -138,7 +136,7 @@ def test_no_entry_unless_trading_is_active(
     floor: Floor, state: TradingStateName, everywhere: bool
 ) -> None:
     if everywhere:
-        TradingStateFactory(account=None, state=state)
+        TradingStateFactory.create(account=None, state=state)
     else:
         TradingState.objects.filter(account=floor.account).update(state=state)
     signal = floor.signal()
@@ -157,7 +155,7 @@ def test_a_payload_that_is_not_the_approved_one_is_dropped(floor: Floor) -> None
 
 def test_limits_tightened_meanwhile_apply(floor: Floor) -> None:
     signal = floor.signal()
-    RiskLimitsFactory(account=floor.account, version=2, min_rr_net=D("1.7"))
+    RiskLimitsFactory.create(account=floor.account, version=2, min_rr_net=D("1.7"))
     floor.rounds()
     assert dropped(signal) == "rr_net"
 
