@@ -9,9 +9,9 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from playwright.sync_api import Browser, StorageState
+from playwright.sync_api import Browser, Page, StorageState
 
-from tests.browser.browsing import NARROW, WIDE, Theme, chromium, load, session, window
+from tests.browser.browsing import HEIGHTS, NARROW, WIDE, Theme, chromium, load, session, window
 from tests.browser.site import Site
 
 THEMES: tuple[Theme, ...] = ("light", "dark")
@@ -47,9 +47,18 @@ def _take_all(
                 page = context.new_page()
                 for name, path in pages.items():
                     load(page, address + path)
+                    page.locator("[data-age]", has_text="s old").wait_for()
                     file = out / f"{name}-{width}-{theme}.png"
-                    page.screenshot(path=file, full_page=True)
+                    _whole(page, width, file)
                     print(file)
+
+
+def _whole(page: Page, width: int, file: Path) -> None:
+    # A window as high as the page, so that what is fixed to its edges stays there.
+    height = page.evaluate("document.documentElement.scrollHeight")
+    page.set_viewport_size({"width": width, "height": height})
+    page.screenshot(path=file)
+    page.set_viewport_size({"width": width, "height": HEIGHTS[width]})
 
 
 if __name__ == "__main__":
