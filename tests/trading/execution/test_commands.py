@@ -12,6 +12,7 @@ from exchange.choices import Mode
 from exchange.models import ExchangeAccount
 from tests.trading.execution.floor import Floor
 from trading.choices import CommandKind, CommandState, ExitReason, OrderState, TradeState
+from trading.execution.commands import PLUG_WAIT_S
 from trading.execution.desk import PlugPulled
 from trading.execution.plug import duplicate_entries, note_death, tell_recovery
 from trading.models import Command, Event, Order, StopMove, Trade
@@ -266,7 +267,7 @@ def test_without_an_order_the_plug_pulls_between_two_rounds(floor: Floor) -> Non
     command(floor, CommandKind.PLUG)
     floor.rounds()
     with pytest.raises(PlugPulled):
-        floor.leap(10, 11)
+        floor.leap(PLUG_WAIT_S)
     note_death(floor.desk)
     assert Command.objects.get().payload["in_flight"] == "nothing"
 

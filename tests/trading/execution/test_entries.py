@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from exchange.domain import OrderRequest
 from tests.factories import RiskLimitsFactory, TradingStateFactory
 from tests.trading.execution.floor import Floor
 from trading.choices import (
@@ -22,7 +21,6 @@ from trading.choices import (
 )
 from trading.execution.entries import _expire, enter_approved, expire_approvals
 from trading.execution.executor import send
-from trading.execution.lease import AccountLease
 from trading.models import Approval, Bot, Event, Lease, Order, Signal, Trade, TradingState
 
 D = Decimal
@@ -222,18 +220,6 @@ def test_an_order_is_never_sent_a_second_time(floor: Floor) -> None:
     send(floor.desk, floor.entry())
     assert len(floor.venue.posts) == 1
     assert floor.entry().state == OrderState.FILLED
-
-
-def test_two_traders_give_one_order(floor: Floor) -> None:
-    signal = floor.signal()
-
-    def other(request: OrderRequest) -> None:
-        rival = AccountLease(floor.account, floor.clock)
-        assert not rival.acquire()
-
-    floor.venue.before_post = other
-    floor.rounds()
-    assert Order.objects.filter(signal=signal).count() == 1
 
 
 def waiting(floor: Floor, seconds: int = 60) -> Approval:
