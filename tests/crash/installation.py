@@ -115,6 +115,12 @@ class Installation:
         lines = self.log.read_text(errors="replace").splitlines() if self.log.exists() else []
         return "\n".join(lines[-25:])
 
+    def errors(self) -> list[str]:
+        """Errors that the processes logged: parts that fell and were started again."""
+        text = self.log.read_text(errors="replace")
+        lines = [line for line in text.splitlines() if "Traceback (most recent" in line]
+        return [f"{len(lines)} tracebacks in {self.log}"] if lines else []
+
     def _finished(self, command: Sequence[str]) -> None:
         done = self._run(command)
         if done.returncode != 0:
