@@ -21,6 +21,7 @@ from tests.servers import ServiceMissing, start_postgresql
 
 if TYPE_CHECKING:
     from exchange.market.clock import SteppedClock
+    from trading.cycle.run import CyclePorts
     from trading.execution.desk import Desk
     from trading.models import Bot
 
@@ -54,17 +55,14 @@ def run() -> dict[str, float]:
 def measure() -> dict[str, float]:
     """Run the cycles on the database of this process, which must be migrated and empty."""
     from analysis.analysts.technical import TechnicalAnalyst
-    from analysis.chart_source import MarketChartSource
     from exchange.market.clock import SteppedClock
-    from trading.cycle.run import CyclePorts, cycle_run
-    from trading.cycle.schedule import cycle_due
+    from trading.cycle.run import CyclePorts
     from trading.execution.loop import Trader
     from trading.wiring import CLAIMANT, WALL
 
-    clock, analyst = SteppedClock(START), TechnicalAnalyst()
+    clock = SteppedClock(START)
     bot, desk = _bot_and_desk(clock)
-    ports = CyclePorts(desk.market, analyst, WALL, CLAIMANT)
-    source = MarketChartSource(desk.market)
+    ports = CyclePorts(desk.market, TechnicalAnalyst(), WALL, CLAIMANT)
     trader = Trader(desk)
     if not desk.lease.acquire():
         raise RuntimeError("another process holds the bench's account")
@@ -73,27 +71,42 @@ def measure() -> dict[str, float]:
     for number in range(1, CYCLES + 1):
         clock.move_to(START + number * BAR)
         trader.step()
-        cycle = cycle_due(bot, clock.now(), timedelta(0))
-        if cycle is None:
-            raise RuntimeError(f"no cycle is due at {clock.now()}")
-        began = perf_counter()
-        done = cycle_run(cycle.pk, ports)
-        cycles_ms.append((perf_counter() - began) * 1000)
-        if done.signals.exclude(analysis=None).count() != len(bot.symbols):
-            raise RuntimeError(f"{done} did not read all symbols: {done.reason}")
-        inputs = [
-            source.chart_input(symbol, TIMEFRAME, candle_time=clock.now()) for symbol in bot.symbols
-        ]
-        began = perf_counter()
-        for given in inputs:
-            analyst.analyse(given)
-        bare_ms.append((perf_counter() - began) * 1000)
+        cycles_ms.append(_cycle_ms(bot, ports))
+        bare_ms.append(_analyses_ms(bot, ports))
     desk.lease.release()
     return {
         "cycle_p50_ms": round(median(cycles_ms), 2),
         "cycle_p95_ms": round(quantiles(cycles_ms, n=20)[-1], 2),
         "cycle_to_bare_analyses": round(median(cycles_ms) / median(bare_ms), 2),
     }
+
+
+def _cycle_ms(bot: Bot, ports: CyclePorts) -> float:
+    """Run the cycle that is due now. Raises ``RuntimeError`` unless it read every symbol."""
+    from trading.cycle.run import cycle_run
+    from trading.cycle.schedule import cycle_due
+
+    cycle = cycle_due(bot, ports.market.now(), timedelta(0))
+    if cycle is None:
+        raise RuntimeError(f"no cycle is due at {ports.market.now()}")
+    began = perf_counter()
+    done = cycle_run(cycle.pk, ports)
+    took_ms = (perf_counter() - began) * 1000
+    if done.signals.exclude(analysis=None).count() != len(bot.symbols):
+        raise RuntimeError(f"{done} did not read all symbols: {done.reason}")
+    return took_ms
+
+
+def _analyses_ms(bot: Bot, ports: CyclePorts) -> float:
+    """The same charts read once more, with nothing around."""
+    from analysis.chart_source import MarketChartSource
+
+    source, now = MarketChartSource(ports.market), ports.market.now()
+    inputs = [source.chart_input(symbol, TIMEFRAME, candle_time=now) for symbol in bot.symbols]
+    began = perf_counter()
+    for given in inputs:
+        ports.analyst.analyse(given)
+    return (perf_counter() - began) * 1000
 
 
 def _bot_and_desk(clock: SteppedClock) -> tuple[Bot, Desk]:
