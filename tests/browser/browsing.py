@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Literal
@@ -22,6 +22,8 @@ from playwright.sync_api import (
 from tests.browser.scene import OPERATOR, PASSWORD
 
 Theme = Literal["light", "dark"]
+# Opens a window of the operator; takes the options of ``window`` below.
+Window = Callable[..., BrowserContext]
 
 WIDE, NARROW = 1440, 375
 HEIGHTS = {WIDE: 900, NARROW: 812}

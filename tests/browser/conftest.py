@@ -6,16 +6,15 @@ does too, and Django refuses database access beside a running loop.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, StorageState
 
 from tests.browser import browsing
+from tests.browser.browsing import Window
 from tests.browser.site import Site
-
-Window = Callable[..., BrowserContext]
 
 
 @pytest.fixture(scope="package")

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import BrowserContext, Locator, Page, expect
+from playwright.sync_api import Locator, Page, expect
 
+from tests.browser.browsing import Window
 from tests.browser.site import Site
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
-
-Window = Callable[..., BrowserContext]
 
 CLOSES = "SELECT count(*) FROM trading_command WHERE kind = 'close' AND target = ?"
 RECOVERED_MS = 45_000

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from statistics import median
 
 import pytest
-from playwright.sync_api import BrowserContext, Page
+from playwright.sync_api import Page
 
-from tests.browser.browsing import NARROW, WIDE, Theme, Watch, largest_paint_ms, load
+from tests.browser.browsing import NARROW, WIDE, Theme, Watch, Window, largest_paint_ms, load
 from tests.browser.site import Site
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
-
-Window = Callable[..., BrowserContext]
 
 # The scene's cycles: 1 was observed and rejected, 2 was accepted.
 PATHS = ("/", "/cycles/1/", "/cycles/2/?symbol=BTCUSDT", "/trades/{btc}/")
