@@ -1,7 +1,7 @@
 // Keeps the page current: one socket, polling when it is down, and honesty about the data's age.
 "use strict";
 {
-  const STALE_AFTER_MS = 8000;
+  const STALE_AFTER_MS = 7000;
   const POLL_MS = 3000;
   const FAILURES_BEFORE_POLLING = 3;
 
