@@ -156,8 +156,8 @@ def test_a_killed_process_gives_way_at_once(
         stdout=subprocess.PIPE,
         env=os.environ | {"DJANGO_SETTINGS_MODULE": "config.settings"},
     )
+    assert holder.stdout is not None
     try:
-        assert holder.stdout is not None
         assert holder.stdout.readline() == b"held\n"
         second = AccountLease(account, clock)
         assert not second.acquire()

@@ -1,0 +1,167 @@
+"""Traders as threads: one holds an account, the next waits, a fallen one recovers."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from pytest_django.fixtures import Settings
+
+from exchange.choices import Mode
+from exchange.models import ExchangeAccount, MarketSession
+from tests.factories import AccountFactory
+from trading import wiring
+from trading.choices import CommandKind, CommandState, RiskProfile
+from trading.models import Command, Event, Lease
+from trading.services import account_create, command_request
+from trading.wiring import (
+    CLAIMANT,
+    HOST,
+    ModeNotBuilt,
+    TraderSupervisor,
+    claimant_alive,
+    client_for,
+    forget_markets,
+    market_for,
+)
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+START = datetime(2026, 1, 5, tzinfo=UTC)
+
+
+@pytest.fixture
+def account(settings: Settings, tmp_path: Path) -> Iterator[ExchangeAccount]:
+    settings.DATA_DIR = tmp_path
+    forget_markets()
+    yield account_create(
+        name="Threads",
+        mode=Mode.SIM,
+        profile=RiskProfile.CLASSIC,
+        symbols=["BTCUSDT"],
+        market_start=START,
+        speed=120,
+    )
+    forget_markets()
+
+
+@pytest.fixture
+def supervise(account: ExchangeAccount) -> Iterator[Callable[[], TraderSupervisor]]:
+    """Starts supervisors that end with the test."""
+    started: list[TraderSupervisor] = []
+
+    def start() -> TraderSupervisor:
+        supervisor = TraderSupervisor()
+        started.append(supervisor)
+        supervisor.start()
+        return supervisor
+
+    yield start
+    for supervisor in started:
+        supervisor.stop(10)
+
+
+def until(what: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not what():
+        assert time.monotonic() < deadline, list(Event.objects.values_list("text", flat=True))
+        time.sleep(0.02)
+
+
+def lease() -> Lease:
+    return Lease.objects.get()
+
+
+def test_a_trader_reconciles_lets_time_run_and_stops_cleanly(
+    supervise: Callable[[], TraderSupervisor],
+) -> None:
+    supervisor = supervise()
+    until(lambda: lease().reconciled)
+    until(lambda: MarketSession.objects.get().reserved_until > START)
+    supervisor.stop(10)
+    assert (lease().holder, lease().status) == ("", "stopped")
+    stood = MarketSession.objects.get().reserved_until
+    time.sleep(0.1)
+    assert MarketSession.objects.get().reserved_until == stood
+    kinds = set(Event.objects.values_list("kind", flat=True))
+    assert {"engine_started", "engine_stopped"} <= kinds
+
+
+def test_a_second_trader_waits_for_the_first(
+    supervise: Callable[[], TraderSupervisor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wiring, "TAKE_OVER_EVERY_S", 0.05)
+    first = supervise()
+    until(lambda: lease().reconciled)
+    second = supervise()
+    time.sleep(0.3)
+    assert lease().token == 1
+    first.stop(10)
+    until(lambda: lease().token == 2 and lease().reconciled)
+    second.stop(10)
+
+
+def test_a_trader_that_lost_its_lease_becomes_passive_and_comes_back(
+    supervise: Callable[[], TraderSupervisor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wiring, "TAKE_OVER_EVERY_S", 0.05)
+    supervise()
+    until(lambda: lease().reconciled)
+    Lease.objects.update(token=40, holder="another")
+    until(lambda: lease().token == 41 and lease().reconciled)
+
+
+def test_a_pulled_plug_is_followed_by_a_recovery_that_is_told(
+    supervise: Callable[[], TraderSupervisor],
+    account: ExchangeAccount,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("trading.execution.commands.PLUG_WAIT_S", 0.1)
+    supervise()
+    until(lambda: lease().reconciled)
+    command_request(account=account, kind=CommandKind.PLUG, idempotency_key="plug", actor=None)
+    until(lambda: Event.objects.filter(kind="plug_result").exists())
+    assert Command.objects.get().state == CommandState.DONE
+    result = Event.objects.get(kind="plug_result").data
+    assert (result["duplicate_orders"], result["ledgers_agree"]) == (0, True)
+    assert lease().token == 2
+
+
+def test_only_accounts_whose_market_runs_are_traded(account: ExchangeAccount) -> None:
+    MarketSession.objects.update(speed=0)
+    supervisor = TraderSupervisor([account.pk])
+    supervisor.start()
+    supervisor.stop(1)
+    assert lease().token == 0
+
+
+def test_modes_without_a_venue_are_refused(account: ExchangeAccount) -> None:
+    demo = AccountFactory.create(mode=Mode.DEMO)
+    with pytest.raises(ModeNotBuilt, match="has no venue here"):
+        market_for(demo)
+    with pytest.raises(ModeNotBuilt, match="has no venue here"):
+        client_for(demo, market_for(account))
+
+
+@pytest.mark.parametrize(
+    ("claimant", "alive"),
+    [
+        (lambda: CLAIMANT, True),
+        (lambda: f"{HOST}/{os.getpid()}/earlier", False),
+        (lambda: f"{HOST}/{os.getppid()}/x", True),
+        (lambda: f"{HOST}/1/x", True),
+        (lambda: f"{HOST}/4194399/x", False),
+        (lambda: "elsewhere/4194399/x", True),
+        (lambda: "", False),
+        (lambda: "nonsense", False),
+    ],
+    ids=("mine", "my pid before", "parent", "init", "dead", "other host", "nobody", "nonsense"),
+)
+def test_a_claim_counts_as_long_as_its_process_lives(
+    claimant: Callable[[], str], alive: bool
+) -> None:
+    assert claimant_alive(claimant()) is alive
