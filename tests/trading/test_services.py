@@ -140,7 +140,7 @@ def test_a_bot_freezes_the_exits_of_its_profile() -> None:
         ({"name": ""}, "blank"),
         (
             {"exit_settings": ExitSettings(Decimal(1), (), 0, 900)},
-            "max_holding_bars and timeframe_s must be positive",
+            "max_holding_bars must be above 0",
         ),
     ],
 )
