@@ -18,6 +18,7 @@ from celery import current_app
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
+from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from analysis.models import AnalystProfile
@@ -216,13 +217,24 @@ def approval_decide(
     now = timezone.now()
     decision = ApprovalDecision.APPROVED if approve else ApprovalDecision.REFUSED
     with transaction.atomic():
-        moved = Approval.objects.filter(
-            pk=approval.pk,
-            decision=ApprovalDecision.WAITING,
-            expires_at__gt=now,
-            payload_hash=approval.payload_hash,
-            signal__payload_hash=approval.payload_hash,
-        ).update(decision=decision, actor=actor, channel=channel, decided_at=now, reason=reason)
+        moved = (
+            Approval.objects.filter(
+                pk=approval.pk,
+                decision=ApprovalDecision.WAITING,
+                expires_at__gt=now,
+                payload_hash=approval.payload_hash,
+            )
+            .filter(
+                # A join would move every condition into a subquery, which PostgreSQL does not ask
+                # again after it waited for the row: all who waited would win.
+                Exists(
+                    Signal.objects.filter(
+                        pk=OuterRef("signal_id"), payload_hash=approval.payload_hash
+                    )
+                )
+            )
+            .update(decision=decision, actor=actor, channel=channel, decided_at=now, reason=reason)
+        )
         if moved != 1:
             approval.refresh_from_db()
             raise ActionRefused(_why_too_late(approval, now))

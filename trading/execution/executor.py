@@ -14,6 +14,7 @@ from typing import Any
 import structlog
 from django.conf import settings as django_settings
 from django.db import transaction
+from django.db.models import Exists
 
 from exchange.domain import TIMEFRAMES, ZERO, OrderRequest, OrderType, Side, TimeInForce
 from exchange.errors import ExchangeError, ExchangeUnavailable, MarketDataError, OrderRejected
@@ -31,7 +32,7 @@ from trading.events import record
 from trading.execution.booking import settle_trades
 from trading.execution.desk import Desk
 from trading.execution.identifiers import new_order_link_id
-from trading.models import Order, Signal, Trade
+from trading.models import Lease, Order, Signal, Trade
 from trading.selectors import RULES, bot_settings, limits_current, trading_state_effective
 
 logger = structlog.get_logger(__name__)
@@ -154,9 +155,11 @@ def _mark_submitted(desk: Desk, order: Order) -> bool:
     """Exits go on without a lease: they only reduce, whoever sends them."""
     rows = Order.objects.filter(pk=order.pk, state=OrderState.CREATED)
     if order.role == OrderRole.ENTRY:
-        rows = rows.filter(
-            account__lease__token=desk.lease.token, account__lease__holder=desk.lease.holder
+        # No join: PostgreSQL would not look at the state again after waiting for the row.
+        ours = Lease.objects.filter(
+            account=desk.account, token=desk.lease.token, holder=desk.lease.holder
         )
+        rows = rows.filter(Exists(ours))
     moved = rows.update(
         state=OrderState.SUBMITTED, submitted_at=desk.clock.now(), lease_token=desk.lease.token
     )

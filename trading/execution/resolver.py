@@ -42,14 +42,19 @@ class Resolver:
 
     def adopt_submitted(self) -> int:
         """At start: whatever was submitted before is unknown now. Returns how many."""
-        now = self._desk.clock.now()
-        return Order.objects.filter(account=self._desk.account, state=OrderState.SUBMITTED).update(
-            state=OrderState.UNKNOWN, unknown_since=now
-        )
+        rows = Order.objects.filter(account=self._desk.account, state=OrderState.SUBMITTED)
+        return self._adopt(list(rows.values_list("pk", flat=True)))
+
+    def _adopt(self, order_ids: list[int]) -> int:
+        rows = Order.objects.filter(pk__in=order_ids, state=OrderState.SUBMITTED)
+        return rows.update(state=OrderState.UNKNOWN, unknown_since=self._desk.clock.now())
 
     def run(self, orders: Sequence[Order]) -> None:
-        """Look up every unknown order that is due."""
+        """Look up every unknown order that is due. ``orders`` were read before this round sent any,
+        so one that is still submitted lost the trader that waited for its answer."""
         now = self._desk.clock.now()
+        if any(order.state == OrderState.SUBMITTED for order in orders):
+            self._adopt([o.pk for o in orders if o.state == OrderState.SUBMITTED])
         for order in orders:
             if order.state != OrderState.UNKNOWN:
                 continue

@@ -202,3 +202,13 @@ def test_an_unknown_exit_whose_fill_shows_late_is_not_sent_again(floor: Floor) -
     trade.refresh_from_db()
     assert (trade.exit_qty, trade.close_wanted) == (D(6), "")
     assert floor.venue.size("BTCUSDT") == D(4)
+
+
+def test_an_order_whose_sender_vanished_is_unknown_from_the_next_round(floor: Floor) -> None:
+    unknown(floor)
+    # Another holder sent it at the moment of the take-over and died of it.
+    Order.objects.update(state=OrderState.SUBMITTED, unknown_since=None, lease_token=77)
+    floor.rounds(2)
+    order = floor.entry()
+    assert order.state == OrderState.UNKNOWN
+    assert order.unknown_since is not None
