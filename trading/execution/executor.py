@@ -39,7 +39,8 @@ logger = structlog.get_logger(__name__)
 
 # A manual close first tries within 0.3 % of the touch, then goes to market.
 MANUAL_BAND = Decimal("0.003")
-NOT_ANSWERED = (OrderState.CREATED, OrderState.SUBMITTED)
+CREATED, SUBMITTED = OrderState.CREATED, OrderState.SUBMITTED
+REJECTED, CANCELLED = OrderState.REJECTED, OrderState.CANCELLED
 
 
 def kill_file() -> Path:
@@ -53,7 +54,7 @@ def enter(desk: Desk, signal: Signal) -> None:
     try:
         desk.client.set_leverage(symbol=signal.symbol, leverage=signal.leverage)
     except ExchangeError as exc:
-        _withdraw(desk, order, OrderState.REJECTED, f"leverage could not be set: {exc}")
+        _withdraw(desk, order, CREATED, REJECTED, f"leverage could not be set: {exc}")
         return
     send(desk, order)
 
@@ -115,16 +116,16 @@ def _store_intent(desk: Desk, signal: Signal) -> Order:
 def send(desk: Desk, order: Order) -> None:
     """POST the order once and store what is known afterwards."""
     if not _mark_submitted(desk, order):
-        _withdraw(desk, order, OrderState.CANCELLED, "another trader holds the account now")
+        _withdraw(desk, order, CREATED, CANCELLED, "another trader holds the account now")
         return
     refused = _entry_refusal(desk) if order.role == OrderRole.ENTRY else None
     if refused is not None:
-        _withdraw(desk, order, OrderState.CANCELLED, *refused)
+        _withdraw(desk, order, SUBMITTED, CANCELLED, *refused)
         return
     try:
         ack = desk.client.place_order(_request_of(order))
     except OrderRejected as exc:
-        _withdraw(desk, order, OrderState.REJECTED, str(exc))
+        _withdraw(desk, order, SUBMITTED, REJECTED, str(exc))
         return
     except ExchangeError as exc:
         _mark_unknown(desk, order, exc)
@@ -132,7 +133,7 @@ def send(desk: Desk, order: Order) -> None:
     desk.plug.after_post(f"{order.symbol} {order.side} {order.get_role_display().lower()}")
     now = desk.clock.now()
     # A report may have come first and know more; then only the venue's id is still missing.
-    Order.objects.filter(pk=order.pk, state=OrderState.SUBMITTED).update(
+    Order.objects.filter(pk=order.pk, state=SUBMITTED).update(
         state=OrderState.ACKNOWLEDGED, acknowledged_at=now
     )
     Order.objects.filter(pk=order.pk, venue_order_id="").update(venue_order_id=ack.order_id)
@@ -153,7 +154,7 @@ def _entry_refusal(desk: Desk) -> tuple[str, CancelReason] | None:
 
 def _mark_submitted(desk: Desk, order: Order) -> bool:
     """Exits go on without a lease: they only reduce, whoever sends them."""
-    rows = Order.objects.filter(pk=order.pk, state=OrderState.CREATED)
+    rows = Order.objects.filter(pk=order.pk, state=CREATED)
     if order.role == OrderRole.ENTRY:
         # No join: PostgreSQL would not look at the state again after waiting for the row.
         ours = Lease.objects.filter(
@@ -161,7 +162,7 @@ def _mark_submitted(desk: Desk, order: Order) -> bool:
         )
         rows = rows.filter(Exists(ours))
     moved = rows.update(
-        state=OrderState.SUBMITTED, submitted_at=desk.clock.now(), lease_token=desk.lease.token
+        state=SUBMITTED, submitted_at=desk.clock.now(), lease_token=desk.lease.token
     )
     return moved == 1
 
@@ -185,17 +186,22 @@ def _request_of(order: Order) -> OrderRequest:
 def _withdraw(
     desk: Desk,
     order: Order,
+    was: OrderState,
     state: OrderState,
     why: str,
     cancel_reason: CancelReason = CancelReason.NOT_PLACED,
 ) -> None:
-    """The order certainly does not exist on the venue: it was not sent, or was rejected."""
+    """The order certainly does not exist on the venue: it was not sent, or was rejected. An order
+    that is not in the state ``was`` any more is somebody else's to judge."""
     now = desk.clock.now()
     changes: dict[str, Any] = {"state": state, "final_at": now, "reject_reason": why[:200]}
-    if state is OrderState.CANCELLED:
+    if state is CANCELLED:
         changes |= {"cancel_reason": cancel_reason, "submitted_at": None}
     with transaction.atomic():
-        Order.objects.filter(pk=order.pk, state__in=NOT_ANSWERED).update(**changes)
+        moved = Order.objects.filter(pk=order.pk, state=was).update(**changes)
+        if moved != 1:
+            logger.warning("order has moved on", order=order.order_link_id)
+            return
         record(
             "order_refused",
             f"{order.symbol}: {order.get_role_display().lower()} not placed, {why}.",
@@ -209,7 +215,7 @@ def _withdraw(
 
 def _mark_unknown(desk: Desk, order: Order, error: ExchangeError) -> None:
     with transaction.atomic():
-        Order.objects.filter(pk=order.pk, state=OrderState.SUBMITTED).update(
+        Order.objects.filter(pk=order.pk, state=SUBMITTED).update(
             state=OrderState.UNKNOWN,
             unknown_since=desk.clock.now(),
             reject_reason=str(error)[:200],
@@ -235,8 +241,8 @@ def want_cancel(trade: Trade, reason: CancelReason) -> int:
 def cancel_entry(desk: Desk, order: Order, reason: CancelReason) -> None:
     """Take an entry back. The final state comes from the venue's report, not from the answer."""
     Order.objects.filter(pk=order.pk, cancel_reason="").update(cancel_reason=reason)
-    if order.state == OrderState.CREATED:
-        _withdraw(desk, order, OrderState.CANCELLED, "cancelled before it was sent", reason)
+    if order.state == CREATED:
+        _withdraw(desk, order, CREATED, CANCELLED, "cancelled before it was sent", reason)
         return
     try:
         desk.client.cancel_order(symbol=order.symbol, order_link_id=order.order_link_id)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from django.db import connection
 
 from tests.factories import RiskLimitsFactory, TradingStateFactory
 from tests.trading.execution.floor import Floor
@@ -20,7 +22,7 @@ from trading.choices import (
     TradingStateName,
 )
 from trading.execution.entries import _expire, enter_approved, expire_approvals
-from trading.execution.executor import send
+from trading.execution.executor import _store_intent, send
 from trading.models import Approval, Bot, Event, Lease, Order, Signal, Trade, TradingState
 
 D = Decimal
@@ -220,6 +222,29 @@ def test_an_order_is_never_sent_a_second_time(floor: Floor) -> None:
     send(floor.desk, floor.entry())
     assert len(floor.venue.posts) == 1
     assert floor.entry().state == OrderState.FILLED
+
+
+def test_of_ten_senders_of_one_order_one_posts(floor: Floor) -> None:
+    order = _store_intent(floor.desk, floor.signal())
+    start = threading.Barrier(10)
+
+    def sender() -> None:
+        mine = Order.objects.get(pk=order.pk)
+        start.wait(20)
+        send(floor.desk, mine)
+        connection.close()
+
+    senders = [threading.Thread(target=sender) for _ in range(10)]
+    for thread in senders:
+        thread.start()
+    for thread in senders:
+        thread.join(30)
+    assert len(floor.venue.posts) == 1
+    assert floor.entry().submitted_at is not None
+    assert not Event.objects.filter(kind="order_refused").exists()
+    floor.rounds()
+    assert floor.entry().state == OrderState.FILLED
+    assert Trade.objects.get().close_wanted == ""
 
 
 def waiting(floor: Floor, seconds: int = 60) -> Approval:
