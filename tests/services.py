@@ -87,6 +87,8 @@ def _belongs(item: pytest.Item, with_services: bool) -> bool:
     needs_both = item.get_closest_marker("services") is not None
     if not with_services:
         return not needs_both
+    if item.get_closest_marker("embedded") is not None:
+        return False
     if needs_both:
         return not _missing
     if item.get_closest_marker("broker") is not None:

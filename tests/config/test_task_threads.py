@@ -12,7 +12,7 @@ from celery import Celery
 from config.celery import app
 from config.embedded.tasks import TaskThreads
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.embedded]
 
 taken = threading.Event()
 released = threading.Event()
@@ -26,14 +26,11 @@ def wait(seconds: float) -> None:
 
 @pytest.fixture(autouse=True)
 def in_memory() -> Iterator[Celery]:
-    """The in-memory broker, also where the other tests of this run use Redis."""
-    before = app.conf.broker_url
-    app.conf.broker_url = "memory://localhost/"
+    """A clean start, whatever ran in this process before."""
     app.close()
     taken.clear()
     released.clear()
     yield app
-    app.conf.broker_url = before
     app.close()
 
 
