@@ -18,7 +18,8 @@ run: $(VENV)/.runtime ## Start everything in one process; honours PORT and AUTOT
 	@exec $(PY) manage.py serve
 
 test: $(VENV)/.dev ## Run all tests on SQLite, then those of database and broker on PostgreSQL and Redis
-	$(PY) -m pytest -n $(TEST_WORKERS) --dist loadgroup
+	$(PY) -m pytest -n $(TEST_WORKERS) --dist loadgroup --cov --cov-report=
+	$(PY) -m coverage report
 	$(PY) -m pytest -n $(TEST_WORKERS) --dist loadgroup --services
 
 check: $(VENV)/.dev ## Lint, types, import rules, migrations, templates
