@@ -30,7 +30,7 @@ def screen(*, address: str, data_folder: str, password: str | None) -> str:
         )
     lines = [
         "",
-        "  Autotrader: an AI proposes trades, code checks and sizes them, you watch.",
+        "  Autotrader: an analyst proposes trades, code checks and sizes them, you watch.",
         "",
         f"  Console   {address}",
         f"  Sign in   {sign_in}",
