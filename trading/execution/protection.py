@@ -17,13 +17,15 @@ from typing import Any
 import structlog
 from django.db import transaction
 
-from exchange.domain import ZERO, PositionReport
+from exchange.domain import ZERO, PositionReport, Side
 from exchange.errors import ExchangeError, ExchangeUnavailable
 from trading.choices import EventLevel, ExitReason
+from trading.domain.exits import MoveStop, overtaken
 from trading.events import record
 from trading.execution.desk import Desk
 from trading.execution.executor import protect
 from trading.models import StopMove, Trade
+from trading.selectors import quote_or_none
 
 logger = structlog.get_logger(__name__)
 
@@ -138,9 +140,23 @@ class Protector:
                 market_time=self._desk.market.now(),
             )
             return
+        if self._was_overtaken(trade):
+            return
         watch.refusals += 1
         if watch.refusals >= MAX_REFUSALS:
             self._give_up(trade, f"its stop was refused twice: {refusal}")
+
+    def _was_overtaken(self, trade: Trade) -> bool:
+        """Whether price has passed a moved stop that the venue never got: the rules close such a
+        trade at market. Behind an initial stop that is missing there is no rule, but a failure."""
+        quote = quote_or_none(self._desk.market, trade.symbol)
+        if quote is None or not trade.stop_rule:
+            return False
+        wish = MoveStop(trade.stop_rule, trade.stop_loss, {})
+        late = overtaken(Side(trade.side), wish, quote.last)
+        if late is not None:
+            want_close(trade, late.reason)
+        return late is not None
 
     def _give_up(self, trade: Trade, why: str) -> None:
         """Ask for a close at market; the exits of the loop send it until the trade is flat."""

@@ -6,8 +6,8 @@ from decimal import Decimal
 
 from tests.exchange.paper.scripted_market import candles
 from tests.trading.execution.floor import Floor
-from trading.choices import ExitReason, TradeState
-from trading.models import StopMove, Trade
+from trading.choices import EventLevel, ExitReason, TradeState
+from trading.models import Event, StopMove, Trade
 
 D = Decimal
 
@@ -40,3 +40,18 @@ def test_refused_stop_that_price_has_not_passed_leaves_the_trade_open(floor: Flo
     floor.play(113)
     trade.refresh_from_db()
     assert (trade.state, trade.close_wanted) == (TradeState.OPEN, "")
+
+
+def test_wish_of_a_dead_trader_that_price_has_passed_closes_without_an_alarm(
+    paper_floor: Floor,
+) -> None:
+    # It died between storing the new stop and telling the venue, whose old stop still stands.
+    trade = opened(paper_floor)
+    Trade.objects.filter(pk=trade.pk).update(stop_loss=D(107), stop_rule="tightening")
+    paper_floor.market.play(*candles(100, 104, 104))
+    paper_floor.restart()
+    paper_floor.rounds()
+    paper_floor.play(104, 104)
+    trade.refresh_from_db()
+    assert (trade.state, trade.exit_reason) == (TradeState.CLOSED, ExitReason.TIGHTENED_STOP)
+    assert not Event.objects.filter(level=EventLevel.CRITICAL).exists()
