@@ -8,7 +8,7 @@ from datetime import timedelta
 from django.db.models import Count
 
 from exchange.models import ExchangeAccount
-from trading.choices import SignalState, TradeState
+from trading.choices import ExitReason, SignalState, TradeState
 from trading.domain.performance import (
     ClosedTrade,
     Performance,
@@ -16,6 +16,7 @@ from trading.domain.performance import (
     performance,
 )
 from trading.models import Cycle, EquityPoint, Signal, Trade
+from trading.selectors import LIVE_TRADES
 
 
 def closed_trades(account: ExchangeAccount) -> list[ClosedTrade]:
@@ -49,7 +50,7 @@ def funnel(account: ExchangeAccount) -> list[tuple[str, int]]:
 def run_report(account: ExchangeAccount, took_s: float) -> str:
     """Cycles, funnel, trades and money of one run, as lines."""
     cycles = Cycle.objects.filter(bot__account=account).count()
-    stages = ", ".join(f"{count} {rule}" for rule, count in funnel(account))
+    stages = ", ".join(f"{count} {_stage_label(stage)}" for stage, count in funnel(account))
     curve = [p.equity for p in EquityPoint.objects.filter(account=account).order_by("time")]
     reasons = (
         Trade.objects.filter(account=account, state=TradeState.CLOSED)
@@ -61,7 +62,9 @@ def run_report(account: ExchangeAccount, took_s: float) -> str:
         f"{account}: {cycles} cycles in {took_s:.0f} s",
         f"funnel: {stages}",
         *_money_lines(performance(closed_trades(account)), account),
-        "exits: " + (", ".join(f"{count} {reason}" for reason, count in reasons) or "none"),
+        "exits: "
+        + (", ".join(f"{n} {ExitReason(key).label.lower()}" for key, n in reasons) or "none"),
+        f"still open: {Trade.objects.filter(account=account, state__in=LIVE_TRADES).count()}",
     ]
     drawdown = max_drawdown(curve)
     if drawdown is not None:
@@ -69,17 +72,31 @@ def run_report(account: ExchangeAccount, took_s: float) -> str:
     return "\n".join(lines)
 
 
+def _stage_label(stage: str) -> str:
+    """A stage of the funnel in the words of the console."""
+    words = {"rr_net": "net reward/risk", "none": "no setup", "": "accepted"}
+    return words.get(stage, stage.replace("_", " "))
+
+
+def _span_text(span: timedelta) -> str:
+    """``6 h 21 min``; minutes are enough, the shortest candle lasts one."""
+    hours, minutes = divmod(round(span.total_seconds() / 60), 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
+
+
 def _money_lines(result: Performance, account: ExchangeAccount) -> list[str]:
-    if result.win_rate is None or result.win_rate_interval is None:
+    hold = result.average_hold
+    if result.win_rate is None or result.win_rate_interval is None or hold is None:
         return ["no closed trades"]
     low, high = result.win_rate_interval
     factor = "–" if result.profit_factor is None else f"{result.profit_factor:.2f}"
     expectancy = "–" if result.expectancy_r is None else f"{result.expectancy_r:+.3f} R"
     share = result.net_pnl / account.start_equity if account.start_equity else None
     return [
-        f"trades: {result.trades}, win rate {result.win_rate:.1%} ({low:.1%} to {high:.1%})",
+        f"trades: {result.trades}, win rate {result.win_rate:.1%} "
+        f"(95 % interval {low:.1%} to {high:.1%})",
         f"net P&L: {result.net_pnl:+.2f} USDT"
         + (f" ({share:+.2%} of {account.start_equity:.0f})" if share is not None else "")
         + f", fees {result.fees:.2f}, funding {result.funding:.2f}",
-        f"profit factor {factor}, expectancy {expectancy}, average hold {result.average_hold}",
+        f"profit factor {factor}, expectancy {expectancy}, average hold {_span_text(hold)}",
     ]

@@ -84,6 +84,8 @@ def account_create(
         raise ActionRefused(f"{mode} accounts can't be made yet; use SIM or REPLAY")
     if len(set(symbols)) != len(symbols):
         raise ActionRefused("a symbol stands in the list twice")
+    if ExchangeAccount.objects.filter(name=name).exists():
+        raise ActionRefused(f"an account named {name!r} exists already")
     equity = PROFILE_EQUITY[profile] if start_equity is None else start_equity
     account = ExchangeAccount(name=name, mode=mode, start_equity=equity)
     now = timezone.now()

@@ -178,16 +178,19 @@ class AccountTrader(threading.Thread):
         clock.freeze()
 
     def _wait_for(self, lease: AccountLease) -> bool:
-        """Stay passive while somebody else trades the account; say so once."""
+        """Stay passive while somebody else trades the account; say so once, and when it ends."""
         said = False
         while not lease.acquire():
             if not said:
                 logger.warning(
-                    "another trader holds the account; staying passive", account=self.account.pk
+                    "another process trades the account; waiting to take over",
+                    account=str(self.account),
                 )
                 said = True
             if self.stopping.wait(TAKE_OVER_EVERY_S):
                 return False
+        if said:
+            logger.info("took the account over; trading", account=str(self.account))
         return True
 
     def _push_time(self, clock: SessionClock, desk: Desk) -> None:
@@ -209,6 +212,11 @@ class TraderSupervisor:
     def __init__(self, account_ids: list[int] | None = None) -> None:
         self._account_ids = account_ids
         self._traders: dict[int, AccountTrader] = {}
+
+    @property
+    def accounts(self) -> list[ExchangeAccount]:
+        """Accounts that have a trader here, trading or waiting to take over."""
+        return [trader.account for trader in self._traders.values()]
 
     def start(self) -> None:
         """Start a trader for every account that can be traded here."""

@@ -76,13 +76,22 @@ def listed(problems: Iterable[str]) -> list[str]:
     """The first few problems of one kind and how many more there are."""
     found = list(problems)
     more = len(found) - SHOWN_ROWS
-    return found[:SHOWN_ROWS] + ([f"and {more} more rows like these"] if more > 0 else [])
+    return found[:SHOWN_ROWS] + ([f"and {more} more"] if more > 0 else [])
 
 
-def _read_raw(path: Path) -> dict[str, Column]:
+def file_kind(path: Path) -> str:
+    """The one of ``EXTENSIONS`` the name ends in; ``CandleFileError`` if there is no such file or
+    it is of another kind."""
+    if not path.exists():
+        raise CandleFileError(f"there is no file {path}")
     extension = next((end for end in EXTENSIONS if path.name.lower().endswith(end)), None)
     if extension is None:
         raise CandleFileError(f"unknown kind of file; this reads {', '.join(EXTENSIONS)}")
+    return extension
+
+
+def _read_raw(path: Path) -> dict[str, Column]:
+    extension = file_kind(path)
     try:
         with path.open("rb") as file:
             head = file.read(4)

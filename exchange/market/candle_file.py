@@ -17,7 +17,7 @@ import numpy as np
 from exchange.candles import CandleWindow, Ints, from_ms, to_ms
 from exchange.domain import TIMEFRAMES
 from exchange.errors import CandleFileError
-from exchange.market.candle_columns import PRICES, Columns, listed, read_columns
+from exchange.market.candle_columns import PRICES, Columns, file_kind, listed, read_columns
 from exchange.market.moments import span_ms
 
 _NAME = re.compile(r"(?P<symbol>[A-Z0-9]+(?:_[A-Z0-9]+)*)-(?P<interval>\d+[a-zA-Z]+)\.")
@@ -37,11 +37,13 @@ def read_candle_file(
     path: Path, *, now: datetime, symbol: str = "", timeframe: str = ""
 ) -> CandleFile:
     """Read and check ``path``; symbol and timeframe not given come from a name such as
-    ``BTCUSDT-1h.parquet``. ``CandleFileError`` lists what is wrong with row numbers."""
+    ``BTCUSDT-1h.csv``. ``CandleFileError`` lists what is wrong with row numbers."""
+    # What the file is comes before what it is named, so that the first words help.
+    file_kind(path)
     symbol, interval = _identity(path.name, symbol, timeframe)
     columns = read_columns(path)
     problems = [line for check in _CHECKS for line in listed(check(columns))]
-    problems += listed(_time_problems(columns.time, interval, now))
+    problems += _time_problems(columns.time, interval, now)
     if problems:
         raise CandleFileError("the file holds impossible data", problems=problems)
     return CandleFile(
@@ -66,7 +68,7 @@ def _identity(name: str, symbol: str, timeframe: str) -> tuple[str, timedelta]:
     timeframe = timeframe or (match["interval"] if match else "")
     if not symbol or not timeframe:
         raise CandleFileError(
-            "the name does not say symbol and interval as in BTCUSDT-1h.parquet; "
+            "the name does not say symbol and interval as in BTCUSDT-1h.csv; "
             "give --symbol and --interval"
         )
     if not _SYMBOL.fullmatch(symbol):

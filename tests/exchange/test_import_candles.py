@@ -54,7 +54,8 @@ def test_a_bad_file_is_refused_and_the_others_are_imported(tmp_path: Path) -> No
         candle_file(tmp_path, "ETHUSDT-1h.csv", [0, 1], high=90),
         candle_file(tmp_path, "SOLUSDT-1h.csv", [0, 1]),
     )
-    assert "ETHUSDT-1h.csv: REFUSED, nothing imported" in err
+    assert "ETHUSDT-1h.csv: REFUSED, nothing imported: the file holds impossible data" in err
+    assert "rows are counted from 1 without the header" in err
     assert "    row 1: high 90 is below low 99" in err
     assert "exit: 1 of 3 files were refused" in err
     assert set(CandleSeries.objects.values_list("symbol", flat=True)) == {"BTCUSDT", "SOLUSDT"}
@@ -62,7 +63,7 @@ def test_a_bad_file_is_refused_and_the_others_are_imported(tmp_path: Path) -> No
 
 def test_gaps_are_warned_about_and_imported(tmp_path: Path) -> None:
     out, err = run(candle_file(tmp_path, "BTCUSDT-1h.csv", [0, 1, 2, 5]))
-    assert "warning: row 4: 2 candles missing before 2024-01-01 05:00" in err
+    assert "    row 4: 2 candles missing before 2024-01-01 05:00" in err
     assert "gaps: 1" in out
     assert CandleSeries.objects.get().rows == 4
 

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import io
+import os
+import signal
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db.migrations.recorder import MigrationRecorder
 from django.utils import timezone
 from pytest_django.fixtures import Settings
 
+from analysis.indicators import NEEDED_BARS
 from analysis.services import profile_technical
 from exchange.choices import Mode
 from exchange.market.archive import default_archive
@@ -19,6 +24,7 @@ from exchange.market.clock import SteppedClock
 from exchange.market.simulated import SimulatedMarket
 from exchange.models import ExchangeAccount
 from trading.choices import Autonomy, BotState, RiskProfile
+from trading.management.stored import history_notes
 from trading.models import Bot, Cycle, Lease, Signal
 from trading.services import account_create, bot_create
 from trading.wiring import forget_markets
@@ -119,6 +125,28 @@ def test_a_replay_prints_its_result_and_that_the_ledgers_agree(
     assert "funnel: " in out
     assert "s left" in out
     assert "Ledgers agree on every execution, fee, funding payment and balance." in out
+    assert "analyses from" not in out
+    assert out.rstrip().endswith("Look at it in the console: account Made")
+
+
+@pytest.mark.usefixtures("archive")
+def test_a_replay_without_enough_history_says_from_when_on_it_analyses() -> None:
+    given = ("--symbols", "SOLUSDT", "--timeframe", "5m", "--from", "2023-12-31")
+    out = run("replay", *given, "--to", "2023-12-31T01:00", "--name", "Short")
+    assert f"SOLUSDT: no analysis in this replay; one needs {NEEDED_BARS} candles" in out
+    first = START - timedelta(days=10) + NEEDED_BARS * FIVE
+    until = f"{first + FIVE:%Y-%m-%dT%H:%M}"
+    notes = history_notes(["SOLUSDT"], "5m", first - FIVE, datetime.fromisoformat(f"{until}Z"))
+    assert notes == [
+        f"SOLUSDT: analyses from {first:%Y-%m-%d %H:%M} on; one needs {NEEDED_BARS} candles of 5m"
+    ]
+
+
+@pytest.mark.usefixtures("archive")
+def test_a_name_that_is_taken_is_refused_in_plain_words(bot: Bot) -> None:
+    given = ("--symbols", "SOLUSDT", "--from", "2024-01-10", "--to", "2024-01-11")
+    with pytest.raises(CommandError, match="an account named 'Terminal' exists already"):
+        run("replay", *given, "--name", "Terminal")
 
 
 @pytest.mark.usefixtures("archive")
@@ -126,10 +154,13 @@ def test_a_replay_prints_its_result_and_that_the_ledgers_agree(
     ("changes", "why"),
     [
         ({"--from": "yesterday"}, "'yesterday' is no date"),
-        ({"--to": "2024-01-10"}, "cannot end"),
+        ({"--to": "2024-01-10"}, "--to must be later than --from"),
         ({"--symbols": "BTCUSDT"}, "BTCUSDT"),
         ({"--symbols": " , "}, "at least one symbol"),
-        ({"--timeframe": "7m"}, "'7m' is none of"),
+        ({"--timeframe": "7m"}, "invalid choice: '7m'"),
+        ({"--timeframe": "1m"}, "SOLUSDT is stored in candles of 5m, longer than --timeframe 1m"),
+        ({"--to": "2024-01-13"}, "SOLUSDT, which go from 2023-12-31 00:00 to 2024-01-12 00:00"),
+        ({"--from": "2023-12-30"}, "--from is outside the stored 5m candles of SOLUSDT"),
         ({"--profile": "reckless"}, "invalid choice: 'reckless'"),
     ],
 )
@@ -150,3 +181,56 @@ def test_bad_arguments_are_refused_and_leave_nothing(changes: dict[str, str], wh
 def test_the_trader_of_an_unknown_account_does_not_start() -> None:
     with pytest.raises(CommandError, match="no account with id 77"):
         run("trader", "--account", "77")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("import_candles", "BTCUSDT-1h.csv"),
+        ("replay", "--symbols", "BTCUSDT", "--from", "2024-01-10", "--to", "2024-01-11"),
+        ("run_cycle", "Trend"),
+        ("trader",),
+    ],
+    ids=lambda command: command[0],
+)
+def test_a_database_that_was_never_set_up_is_refused_with_the_way_out(
+    command: tuple[str, ...],
+) -> None:
+    lacking = list(MigrationRecorder.Migration.objects.filter(app="trading").order_by("-pk")[:1])
+    MigrationRecorder.Migration.objects.filter(pk__in=[row.pk for row in lacking]).delete()
+    try:
+        with pytest.raises(CommandError, match="is not set up for this version: run `make run`"):
+            run(*command)
+    finally:
+        MigrationRecorder.Migration.objects.bulk_create(lacking)
+
+
+@pytest.fixture
+def stopped_soon() -> Iterator[None]:
+    """The signal that ends a trader comes every half a second until it did."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    ended = threading.Event()
+
+    def send() -> None:
+        while not ended.wait(0.5):
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    sender = threading.Thread(target=send)
+    # Until the command listens, the signal must not end the test run.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    sender.start()
+    yield
+    ended.set()
+    sender.join()
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.usefixtures("stopped_soon")
+def test_the_trader_says_which_accounts_it_is_for(bot: Bot) -> None:
+    assert run("trader") == "Accounts to trade: Terminal (SIM).\n"
+
+
+@pytest.mark.usefixtures("stopped_soon")
+def test_the_trader_without_accounts_says_so() -> None:
+    assert "No account to trade" in run("trader")

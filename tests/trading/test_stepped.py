@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
@@ -123,6 +124,11 @@ def test_a_run_gives_identical_trades_twice_and_also_when_interrupted() -> None:
     report = run_report(first, 3)
     assert "first (SIM): 15 cycles in 3 s" in report
     assert "net P&L" in report
+    assert "(95 % interval " in report
+    assert re.search(r"average hold (\d+ h )?\d+ min$", report, re.MULTILINE)
+    assert "no setup" in report
+    assert "stop_loss" not in report
+    assert "still open: 0" in report
     assert dict(funnel(first))["traded"] >= 1
 
 

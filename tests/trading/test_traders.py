@@ -92,16 +92,22 @@ def test_a_trader_reconciles_lets_time_run_and_stops_cleanly(
 
 
 def test_a_second_trader_waits_for_the_first(
-    supervise: Callable[[], TraderSupervisor], monkeypatch: pytest.MonkeyPatch
+    supervise: Callable[[], TraderSupervisor],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     monkeypatch.setattr(wiring, "TAKE_OVER_EVERY_S", 0.05)
+    caplog.set_level("INFO")
     first = supervise()
     until(lambda: lease().reconciled)
+    assert "waiting to take over" not in caplog.text
     second = supervise()
     time.sleep(0.3)
     assert lease().token == 1
+    assert caplog.text.count("another process trades the account; waiting to take over") == 1
     first.stop(10)
     until(lambda: lease().token == 2 and lease().reconciled)
+    assert "took the account over; trading" in caplog.text
     second.stop(10)
 
 

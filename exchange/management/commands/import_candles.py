@@ -5,16 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.utils import timezone
 
 from exchange.errors import CandleFileError, MarketDataError
+from exchange.management.base import DatabaseCommand
 from exchange.market.archive import Archive, default_archive
 from exchange.market.candle_columns import listed
 from exchange.market.candle_file import CandleFile, find_gaps, read_candle_file
 
+ROWS_COUNTED = "rows are counted from 1 without the header"
 
-class Command(BaseCommand):
+
+class Command(DatabaseCommand):
     help = (
         "Import candle files (parquet, csv, csv.gz) into the archive that replays read. "
         "A file with impossible data is refused as a whole; the others are imported."
@@ -41,9 +44,7 @@ class Command(BaseCommand):
                 self._import(archive, path, options)
             except (CandleFileError, MarketDataError) as exc:
                 refused += 1
-                self.stderr.write(f"{path.name}: REFUSED, nothing imported: {exc}")
-                for problem in getattr(exc, "problems", []):
-                    self.stderr.write(f"    {problem}")
+                self._refuse(path, exc)
         if refused:
             raise CommandError(f"{refused} of {len(files)} files were refused")
 
@@ -62,8 +63,17 @@ class Command(BaseCommand):
             f"gaps: {len(gaps)}"
         )
 
+    def _refuse(self, path: Path, refusal: CandleFileError | MarketDataError) -> None:
+        problems = getattr(refusal, "problems", ())
+        counted = f" ({ROWS_COUNTED})" if problems else ""
+        self.stderr.write(f"{path.name}: REFUSED, nothing imported: {refusal}{counted}")
+        for problem in problems:
+            self.stderr.write(f"    {problem}")
+
     def _report_gaps(self, path: Path, candles: CandleFile, *, refuse: bool) -> None:
         if candles.gaps and refuse:
             raise CandleFileError("candles are missing", problems=listed(candles.gaps))
+        if candles.gaps:
+            self.stderr.write(f"{path.name}: warning: candles are missing ({ROWS_COUNTED})")
         for gap in listed(candles.gaps):
-            self.stderr.write(f"{path.name}: warning: {gap}")
+            self.stderr.write(f"    {gap}")

@@ -116,7 +116,7 @@ def test_broken_file_is_refused_with_its_reason(tmp_path: Path, broken: Broken) 
 
 
 def test_a_file_that_does_not_exist_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(CandleFileError, match="No such file"):
+    with pytest.raises(CandleFileError, match=r"there is no file .*BTCUSDT-1h.csv"):
         read(tmp_path / "BTCUSDT-1h.csv")
 
 
@@ -131,7 +131,23 @@ def test_many_problems_of_one_kind_are_cut_short(tmp_path: Path) -> None:
     with pytest.raises(CandleFileError) as refusal:
         read(path)
     assert len(refusal.value.problems) == 6
-    assert refusal.value.problems[-1] == "and 4 more rows like these"
+    assert refusal.value.problems[-1] == "and 4 more"
+
+
+def test_rows_left_out_are_counted_once(tmp_path: Path) -> None:
+    rows = [row(hour) for hour in range(500, 0, -1)]
+    path = write(tmp_path, "BTCUSDT-1h.csv", text(*rows))
+    with pytest.raises(CandleFileError) as refusal:
+        read(path)
+    assert refusal.value.problems[4:] == ["row 6: earlier than the row before", "and 494 more"]
+
+
+@pytest.mark.parametrize(
+    ("name", "why"), [("candles.xlsx", "unknown kind of file"), ("candles.csv", "as in BTC.*csv;")]
+)
+def test_the_kind_of_file_comes_before_its_name(tmp_path: Path, name: str, why: str) -> None:
+    with pytest.raises(CandleFileError, match=why):
+        read(write(tmp_path, name, text(row(0))))
 
 
 def test_gaps_are_told_and_accepted(tmp_path: Path) -> None:

@@ -7,15 +7,18 @@ from argparse import ArgumentParser
 from datetime import UTC, datetime
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.db import transaction
 
 from analysis.services import profile_technical
 from exchange.choices import Mode
+from exchange.domain import TIMEFRAMES
 from exchange.errors import MarketDataError
+from exchange.management.base import DatabaseCommand
 from exchange.models import ExchangeAccount
 from trading.choices import Autonomy, BotState, RiskProfile
 from trading.errors import ActionRefused
+from trading.management.stored import history_notes
 from trading.reports import run_report
 from trading.services import account_create, bot_create
 from trading.stepped import Progress, SteppedDriver
@@ -23,14 +26,14 @@ from trading.stepped import Progress, SteppedDriver
 PRINT_EVERY_S = 10.0
 
 
-class Command(BaseCommand):
+class Command(DatabaseCommand):
     """``manage.py replay --symbols BTCUSDT,ETHUSDT --from 2024-01-01 --to 2025-01-01``"""
 
     help = "Replay the candle archive through the whole system, in steps, on paper."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--symbols", required=True, help="with commas between them")
-        parser.add_argument("--timeframe", default="1h")
+        parser.add_argument("--timeframe", default="1h", choices=list(TIMEFRAMES))
         parser.add_argument("--from", dest="start", required=True, help="first day, UTC")
         parser.add_argument("--to", dest="end", required=True, help="day after the last, UTC")
         parser.add_argument(
@@ -41,8 +44,12 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         symbols = [part.strip() for part in options["symbols"].split(",") if part.strip()]
         start, end = _day(options["start"]), _day(options["end"])
+        if end <= start:
+            raise CommandError("--to must be later than --from")
         name = options["name"] or f"Replay {datetime.now(UTC):%Y-%m-%d %H:%M:%S}"
         try:
+            for note in history_notes(symbols, options["timeframe"], start, end):
+                self.stdout.write(note)
             account = _account(
                 name, symbols, options["timeframe"], RiskProfile(options["profile"]), start, end
             )
@@ -57,6 +64,7 @@ class Command(BaseCommand):
                 f"ledgers differ in {len(differences)} places: {'; '.join(differences[:5])}"
             )
         self.stdout.write("Ledgers agree on every execution, fee, funding payment and balance.")
+        self.stdout.write(f"Look at it in the console: account {account.name}")
 
     def _progress(self, began: float) -> Any:
         printed = [began]

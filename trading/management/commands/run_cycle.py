@@ -5,8 +5,9 @@ from __future__ import annotations
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
+from exchange.management.base import DatabaseCommand
 from trading.choices import BotState, CycleState
 from trading.cycle.run import cycle_run
 from trading.cycle.schedule import cycle_due, cycle_request
@@ -14,7 +15,7 @@ from trading.models import Bot, CycleStep, Signal
 from trading.wiring import cycle_ports, market_for
 
 
-class Command(BaseCommand):
+class Command(DatabaseCommand):
     """``manage.py run_cycle BOT``: the newest boundary. One that ran already, or of a bot that
     is not running, is only observed."""
 

@@ -8,15 +8,16 @@ from argparse import ArgumentParser
 from types import FrameType
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
+from exchange.management.base import DatabaseCommand
 from exchange.models import ExchangeAccount
 from trading.wiring import TraderSupervisor
 
 STOP_TIMEOUT_S = 5.0
 
 
-class Command(BaseCommand):
+class Command(DatabaseCommand):
     """``manage.py trader [--account ID]``; passive while another one holds the account."""
 
     help = "Trade the active accounts: send orders, protect positions, reconcile."
@@ -37,5 +38,13 @@ class Command(BaseCommand):
         signal.signal(signal.SIGTERM, stop)
         supervisor = TraderSupervisor(None if wanted is None else [wanted])
         supervisor.start()
+        names = ", ".join(str(account) for account in supervisor.accounts)
+        # A log says what follows: that another process trades one of them, or a take-over.
+        self.stdout.write(
+            f"Accounts to trade: {names}."
+            if names
+            else "No account to trade: none is active on a market that runs by itself."
+        )
+        self.stdout.flush()
         stopped.wait()
         supervisor.stop(STOP_TIMEOUT_S)
