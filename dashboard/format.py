@@ -112,6 +112,11 @@ def day_and_time(moment: datetime | None) -> str:
     return UNKNOWN if moment is None else f"{moment.astimezone(UTC):%Y-%m-%d %H:%M}"
 
 
+def one_stop(text: str) -> str:
+    """A sentence that quotes a sentence ends once: "too late.." reads "too late."."""
+    return f"{text.rstrip('.')}." if text.endswith("..") else text
+
+
 def sign_of(text: str) -> str:
     """Which way a formatted figure points: "up", "down" or nothing."""
     return {"+": "up", MINUS: "down"}.get(text[:1], "")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from dashboard import format as fmt
-from dashboard.selectors.market import MarketReading
+from dashboard.selectors.market import MarketReading, market_runs
 from exchange.candles import floor_time
 from exchange.domain import TIMEFRAMES
 from exchange.models import ExchangeAccount
@@ -20,7 +20,10 @@ LATE_S = 5
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """State in one word with its tone, the age of the trader's heartbeat, and what comes next."""
+    """State in one word with its tone, the age of the trader's heartbeat, and what comes next.
+
+    ``next_cycle`` is empty on a market that is stepped or has ended.
+    """
 
     state: str
     tone: str
@@ -46,22 +49,29 @@ def engine_read(account: ExchangeAccount, market: MarketReading, now: datetime) 
         detail=detail,
         heartbeat=fmt.age(age_s),
         heartbeat_tone=_heartbeat_tone(age_s),
-        next_cycle="running" if running else next_cycle(bots, market),
+        next_cycle=_next_words(account, bots, market, running),
         trading_state=state,
     )
 
 
 def next_cycle(bots: list[Bot], market: MarketReading) -> str:
-    """Wall time until the next candle of a running bot closes, as a clock."""
+    """Wall time until the next candle of a running bot closes, as a clock; the market runs."""
     if not bots:
         return "no bot running"
     if market.now is None:
         return fmt.UNKNOWN
-    if market.speed <= 0:
-        return "stepped"
     spans = {TIMEFRAMES[bot.timeframe] for bot in bots}
     left = min(floor_time(market.now, span) + span - market.now for span in spans)
     return fmt.countdown(left.total_seconds() / market.speed)
+
+
+def _next_words(
+    account: ExchangeAccount, bots: list[Bot], market: MarketReading, running: bool
+) -> str:
+    """Empty where no clock says when the next cycle comes."""
+    if not market_runs(account):
+        return ""
+    return "running" if running else next_cycle(bots, market)
 
 
 def _heartbeat_age(account: ExchangeAccount, now: datetime) -> float | None:
@@ -87,7 +97,7 @@ def _state(
     if not account.lease.reconciled:
         return "ERROR", "warn", "Not reconciled with the exchange yet: no entries."
     if account.lease.doubts:
-        return "ERROR", "warn", f"No entries: {'; '.join(account.lease.doubts)}."
+        return "ERROR", "warn", fmt.one_stop(f"No entries: {'; '.join(account.lease.doubts)}.")
     if state == TradingStateName.REDUCING:
         return "PAUSED", "warn", "No entries; positions are managed."
     if not has_bots:

@@ -29,6 +29,15 @@ class MarketReading:
     last: Mapping[str, Decimal] = field(default_factory=dict)
 
 
+def market_runs(account: ExchangeAccount) -> bool:
+    """Whether time goes on by itself: not on a market that a driver steps or that has ended."""
+    session = getattr(account, "market_session", None)
+    if session is None:
+        return True
+    ended = session.end is not None and session.reserved_until >= session.end
+    return session.speed > 0 and not ended
+
+
 def market_read(account: ExchangeAccount, symbols: Iterable[str] = ()) -> MarketReading:
     """Read the market of ``account`` now; prices only of ``symbols``."""
     try:

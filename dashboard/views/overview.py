@@ -25,7 +25,7 @@ from dashboard.selectors.decisions import decision_latest
 from dashboard.selectors.engine import engine_read
 from dashboard.selectors.equity import equity_line
 from dashboard.selectors.events import alerts
-from dashboard.selectors.market import market_read
+from dashboard.selectors.market import market_read, market_runs
 from dashboard.selectors.positions import position_rows, trades_live, value_all
 from dashboard.views.shell import account_of, page
 from exchange.models import ExchangeAccount
@@ -47,12 +47,13 @@ def overview(request: HttpRequest) -> HttpResponse:
         "limits": reading.money.limits,
         "approvals": reading.approvals,
         "positions": position_rows(reading.valued, by_target(reading.commands)),
+        "runs": market_runs(account),
         "decision": decision_latest(account),
         "alerts": alerts(account),
         "cycles": cycles_newest(account),
         "funnel": funnel(account, reading.market.now),
         "equity": equity_line(account, reading.market.now),
-        "can_pull_plug": account.uses_paper_ledger,
+        "can_pull_plug": account.uses_paper_ledger and market_runs(account),
     }
     return page(request, "dashboard/overview.html", context, reading=reading)
 
@@ -71,7 +72,8 @@ def _positions(account: ExchangeAccount) -> Context:
     live: dict[str, str] = {}
     for item in valued:
         live |= trade_values(item, market.now)
-    return {"positions": position_rows(valued, by_target(commands_shown(account))), "live": live}
+    rows = position_rows(valued, by_target(commands_shown(account)))
+    return {"positions": rows, "runs": market_runs(account), "live": live}
 
 
 def _approvals(account: ExchangeAccount) -> Context:
