@@ -10,13 +10,16 @@ import hashlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from django.db.models import Subquery
 from django.utils import timezone
 
 from dashboard import format as fmt
 from dashboard.selectors.accounts import account_list
 from dashboard.selectors.approvals import ApprovalRow, approvals_waiting, left
 from dashboard.selectors.commands import CommandNote, commands_shown
+from dashboard.selectors.cycles import CYCLES_SHOWN
 from dashboard.selectors.engine import Engine, engine_read
+from dashboard.selectors.events import events_of
 from dashboard.selectors.market import MarketReading, market_read
 from dashboard.selectors.money import Money, money_read, money_values
 from dashboard.selectors.positions import Valued, places_of, trades_live, value_all
@@ -24,7 +27,7 @@ from exchange.candles import floor_time
 from exchange.choices import Mode
 from exchange.models import ExchangeAccount
 from trading.choices import EventLevel
-from trading.models import Cycle, Event, Signal
+from trading.models import Cycle, Signal, Trade
 
 EQUITY_STEP = timedelta(minutes=15)
 
@@ -122,31 +125,21 @@ def trade_values(item: Valued, market_now: datetime | None) -> dict[str, str]:
 def versions_of(reading: Reading) -> dict[str, str]:
     """Versions of the parts of the page that belong to the account."""
     account = reading.account.pk
-    signal = (
-        Signal.objects.filter(account=account)
-        .order_by("-id")
-        .values_list("id", "state", "state_changed_at")
-        .first()
-    )
-    cycle = (
-        Cycle.objects.filter(bot__account=account)
-        .order_by("-id")
-        .values_list("id", "state")
-        .first()
-    )
+    cycles = _newest_cycles(account)
     loud = (EventLevel.WARNING, EventLevel.CRITICAL)
     alert = (
-        Event.objects.filter(account=account, level__in=loud)
+        events_of(reading.account)
+        .filter(level__in=loud)
         .order_by("-id")
         .values_list("id", flat=True)
         .first()
     )
     parts = {
-        "decision": signal,
+        "decision": _newest_signals(account),
         "approvals": [row.id for row in reading.approvals],
         "alerts": alert,
-        "cycles": cycle,
-        "funnel": cycle,
+        "cycles": cycles,
+        "funnel": [(pk, state) for pk, state, _ in cycles],
         "equity": _equity_step(reading),
     }
     versions = {f"{name}:{account}": _digest(part) for name, part in parts.items()}
@@ -154,9 +147,28 @@ def versions_of(reading: Reading) -> dict[str, str]:
     return versions | positions_version(reading.account, reading.valued, reading.commands)
 
 
+def _newest_signals(account: int) -> list[tuple[int, str]]:
+    """States of the cycle that decided last: an answer or an order changes one of them."""
+    charted = Signal.objects.filter(account=account, analysis__isnull=False)
+    newest = charted.order_by("-decided_at", "rank", "id")
+    same_cycle = Signal.objects.filter(cycle=newest[:1].values("cycle"))
+    return list(same_cycle.order_by("id").values_list("id", "state"))
+
+
+def _newest_cycles(account: int) -> list[tuple[int, str, int | None]]:
+    """State of each cycle that the overview lists, with the newest trade of the account."""
+    trade = Trade.objects.filter(account=account).order_by("-id").values("pk")[:1]
+    return list(
+        Cycle.objects.filter(bot__account=account)
+        .order_by("-id")
+        .values_list("id", "state", Subquery(trade))[:CYCLES_SHOWN]
+    )
+
+
 def header_version(account: ExchangeAccount, engine: Engine) -> dict[str, str]:
     """Changes when the header must say something else than its ticking figures."""
-    part = (engine.state, engine.tone, engine.heartbeat_tone, engine.detail, engine.trading_state)
+    words = (engine.state, engine.tone, engine.heartbeat_tone, engine.detail, engine.trading_state)
+    part = (*words, bool(engine.next_cycle))
     return {f"header:{account.pk}": _digest(part)}
 
 

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from dashboard import format as fmt
+from exchange.domain import TIMEFRAMES
 from exchange.models import ExchangeAccount
-from trading.choices import ApprovalDecision
-from trading.models import Approval
+from trading.choices import ApprovalDecision, Autonomy, BotState
+from trading.cycle.signals import approval_life
+from trading.models import Approval, Bot
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,16 +32,38 @@ class ApprovalRow:
     bot: str
     payload_hash: str
     expires_at: datetime
+    life: str
 
 
 def approvals_waiting(account: ExchangeAccount) -> list[ApprovalRow]:
     """Open questions of ``account``, the most urgent first."""
     waiting = (
         Approval.objects.filter(signal__account=account, decision=ApprovalDecision.WAITING)
-        .select_related("signal__bot")
+        .select_related("signal__bot", "signal__account__market_session")
         .order_by("expires_at")
     )
     return [_row(approval) for approval in waiting]
+
+
+def approval_lives(account: ExchangeAccount) -> str:
+    """How long a request lives, for each timeframe of bots that ask; empty where none asks."""
+    asking = Bot.objects.filter(account=account, autonomy=Autonomy.APPROVE)
+    timeframes = asking.exclude(state=BotState.ARCHIVED).values_list("timeframe", flat=True)
+    lives = [
+        f"{_life(timeframe, _speed(account))} ({timeframe} candles)"
+        for timeframe in sorted(set(timeframes), key=TIMEFRAMES.__getitem__)
+    ]
+    return ", ".join(lives)
+
+
+def _life(timeframe: str, speed: int) -> str:
+    life = approval_life(TIMEFRAMES[timeframe], speed)
+    return f"{fmt.age(life.total_seconds())} of wall time at {speed}x"
+
+
+def _speed(account: ExchangeAccount) -> int:
+    session = getattr(account, "market_session", None)
+    return session.speed if session else 1
 
 
 def left(row: ApprovalRow, now: datetime) -> str:
@@ -66,4 +90,5 @@ def _row(approval: Approval) -> ApprovalRow:
         bot=signal.bot.name,
         payload_hash=approval.payload_hash,
         expires_at=approval.expires_at,
+        life=_life(signal.bot.timeframe, _speed(signal.account)),
     )

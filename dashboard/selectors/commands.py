@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from django.db.models import Q
 from django.utils import timezone
 
+from dashboard import format as fmt
 from exchange.models import ExchangeAccount
 from trading.choices import CommandKind, CommandState
 from trading.models import Command
@@ -39,7 +40,7 @@ def command_note(command: Command) -> CommandNote:
         kind=CommandKind(command.kind).label,
         state=command.state,
         state_label=CommandState(command.state).label,
-        answer=command.answer,
+        answer=fmt.one_stop(command.answer),
         working=command.state in UNFINISHED,
         created_at=command.created_at,
     )

@@ -9,23 +9,27 @@ from django.db.models import Count, Q, QuerySet
 
 from dashboard import format as fmt
 from dashboard.selectors.decisions import Decision, decision_of, rule_label, signal_rows
+from dashboard.selectors.market import market_runs
 from dashboard.selectors.paging import Page, page_of
 from exchange.models import ExchangeAccount
 from trading.choices import CycleState, SignalState
 from trading.models import Cycle, Signal
 
+UNFINISHED = (CycleState.DUE, CycleState.RUNNING)
+CYCLES_SHOWN = 6
 FUNNEL_SPAN = timedelta(hours=24)
 
 
 @dataclass(frozen=True, slots=True)
 class CycleRow:
-    """One cycle in the list."""
+    """One cycle in the list; ``working`` until its state is final."""
 
     id: int
     bot: str
     timeframe: str
     boundary: datetime
     state: str
+    working: bool
     observe_only: bool
     reason: str
     took: str
@@ -52,6 +56,7 @@ class CycleDetail:
 
     row: CycleRow
     bot_id: int
+    runs: bool
     decisions: list[Decision]
     steps: list[StepRow]
     newer: int | None
@@ -100,7 +105,7 @@ def cycle_list(
     )
 
 
-def cycles_newest(account: ExchangeAccount, count: int = 6) -> list[CycleRow]:
+def cycles_newest(account: ExchangeAccount, count: int = CYCLES_SHOWN) -> list[CycleRow]:
     """The newest cycles for the overview."""
     return cycle_list(account, bot="", state="", rule="", before=None).rows[:count]
 
@@ -116,6 +121,7 @@ def cycle_row(cycle: Cycle) -> CycleRow:
         timeframe=cycle.timeframe,
         boundary=cycle.boundary,
         state=cycle.state,
+        working=cycle.state in UNFINISHED,
         observe_only=cycle.observe_only,
         reason=cycle.reason,
         took=fmt.duration_ms(took),
@@ -127,7 +133,7 @@ def cycle_row(cycle: Cycle) -> CycleRow:
 
 def cycle_get(cycle_id: int) -> CycleDetail | None:
     """One cycle in full, or None."""
-    cycle = Cycle.objects.select_related("bot").filter(pk=cycle_id).first()
+    cycle = Cycle.objects.select_related("bot__account__market_session").filter(pk=cycle_id).first()
     if cycle is None:
         return None
     decisions = [
@@ -148,6 +154,7 @@ def cycle_get(cycle_id: int) -> CycleDetail | None:
     return CycleDetail(
         row=cycle_row(cycle),
         bot_id=cycle.bot_id,
+        runs=market_runs(cycle.bot.account),
         decisions=decisions,
         steps=steps,
         newer=same_bot.filter(pk__gt=cycle_id).order_by("pk").first(),

@@ -139,8 +139,8 @@ def decision_of(signal: Signal) -> Decision:
         asked_count=sum(item.outcome != "none" for item in verdicts),
         evidence_for=tuple(e["text"] for e in evidence if e.get("supports") == supports),
         evidence_against=tuple(e["text"] for e in evidence if e.get("supports") != supports),
-        objection=signal.analysis.strongest_objection if signal.analysis else "",
-        invalidation=signal.analysis.invalidation if signal.analysis else "",
+        objection=fmt.one_stop(signal.analysis.strongest_objection) if signal.analysis else "",
+        invalidation=fmt.one_stop(signal.analysis.invalidation) if signal.analysis else "",
         environment=signal.analysis.environment.replace("_", " ") if signal.analysis else "",
         sizing_words=_lines(signal.sizing.get("words", ())),
         analysis_id=signal.analysis_id,
@@ -182,7 +182,7 @@ def verdict_row(item: Mapping[str, Any]) -> VerdictRow:
         outcome=outcome,
         value=_figure(item.get("value")),
         limit=_figure(item.get("limit")),
-        text=str(item.get("text", "")),
+        text=fmt.one_stop(str(item.get("text", ""))),
     )
 
 
@@ -205,7 +205,7 @@ def _why(signal: Signal, verdicts: Sequence[VerdictRow]) -> str:
     failed = next((item for item in verdicts if item.outcome == "failed"), None)
     if failed is not None:
         return failed.text or f"Rejected by the rule {failed.rule}."
-    return signal.state_reason
+    return fmt.one_stop(signal.state_reason)
 
 
 def _order_words(signal: Signal, places: int) -> str:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
+from dashboard import format as fmt
 from dashboard.selectors.paging import Page, page_of
 from exchange.models import ExchangeAccount
 from trading.choices import EventLevel
@@ -36,7 +37,7 @@ def event_row(event: Event) -> EventRow:
         id=event.pk,
         level=event.level,
         kind=event.kind.replace("_", " "),
-        text=event.text,
+        text=fmt.one_stop(event.text),
         market_time=event.market_time,
         created_at=event.created_at,
         trade_id=event.data.get("trade"),
@@ -44,15 +45,20 @@ def event_row(event: Event) -> EventRow:
     )
 
 
+def events_of(account: ExchangeAccount) -> QuerySet[Event]:
+    """Events of ``account`` and those that concern every account."""
+    return Event.objects.filter(Q(account=account) | Q(account=None))
+
+
 def alerts(account: ExchangeAccount, count: int = 5) -> list[EventRow]:
     """The newest warnings and critical events of ``account``."""
-    rows = Event.objects.filter(account=account, level__in=LOUD).order_by("-id")[:count]
+    rows = events_of(account).filter(level__in=LOUD).order_by("-id")[:count]
     return [event_row(event) for event in rows]
 
 
 def event_list(account: ExchangeAccount, level: str, before: int | None) -> Page[EventRow]:
     """Events of ``account`` older than id ``before``; ``level`` empty takes all."""
-    rows = Event.objects.filter(account=account).order_by("-id")
+    rows = events_of(account).order_by("-id")
     if level:
         rows = rows.filter(level=level)
     return page_of(rows, before, event_row)
@@ -66,8 +72,9 @@ def trade_timeline(trade: Trade) -> list[EventRow]:
     return [event_row(event) for event in rows]
 
 
-def plug_result(account: ExchangeAccount, after: int) -> Event | None:
-    """The result of the plug pulled by event ``after``, once it is there."""
-    return (
-        Event.objects.filter(account=account, kind=PLUG_KIND, id__gt=after).order_by("id").first()
-    )
+def plug_result(account: ExchangeAccount, after: int | None) -> Event | None:
+    """The result of the plug pulled after event ``after``, once it is there; None: the newest."""
+    results = Event.objects.filter(account=account, kind=PLUG_KIND)
+    if after is None:
+        return results.order_by("-id").first()
+    return results.filter(id__gt=after).order_by("id").first()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from datetime import datetime
 from typing import Any
 
 from django.contrib import messages
@@ -11,14 +12,19 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from dashboard import format as fmt
+from dashboard.selectors.approvals import approval_lives
 from dashboard.selectors.bots import bot_list
+from dashboard.selectors.commands import UNFINISHED
 from dashboard.selectors.events import event_list, plug_result
+from dashboard.selectors.market import market_runs
 from dashboard.views.paging import before_of, next_url
 from dashboard.views.shell import SESSION_KEY, account_of, actor_of, is_htmx, page, refused
+from exchange.models import ExchangeAccount
 from trading import services
-from trading.choices import BotState, EventLevel, TradingStateName
+from trading.choices import BotState, CommandKind, CommandState, EventLevel, TradingStateName
 from trading.errors import ActionRefused
-from trading.models import Approval, Bot, Event, TradingState
+from trading.execution.commands import PLUG_WAIT_S
+from trading.models import Approval, Bot, Command, Event, TradingState
 
 
 @require_safe
@@ -27,7 +33,13 @@ def bots(request: HttpRequest) -> HttpResponse:
     account = account_of(request)
     if account is None:
         return page(request, "dashboard/no_account.html", {"section": "bots"})
-    return page(request, "dashboard/bots.html", {"section": "bots", "bots": bot_list(account)})
+    context = {
+        "section": "bots",
+        "bots": bot_list(account),
+        "runs": market_runs(account),
+        "approval_lives": approval_lives(account),
+    }
+    return page(request, "dashboard/bots.html", context)
 
 
 @require_POST
@@ -132,17 +144,31 @@ def plug(request: HttpRequest) -> HttpResponse:
         except ActionRefused as error:
             return refused(request, error, "plug")
         return redirect(f"{request.path}?event={event_id}")
-    pulled = request.GET.get("event", "")
-    result = plug_result(account, int(pulled)) if pulled.isdecimal() else None
-    context = {
-        "section": "overview",
-        "waiting": bool(pulled) and result is None,
-        "result": _plug_words(result) if result else None,
-        "address": request.get_full_path(),
-    }
+    context = _plug_stage(account, request.GET.get("event", ""))
+    context |= {"section": "overview", "address": request.get_full_path()}
     if is_htmx(request):
         return render(request, "dashboard/_plug.html", context)
     return page(request, "dashboard/plug.html", context)
+
+
+def _plug_stage(account: ExchangeAccount, pulled: str) -> dict[str, Any]:
+    """How far the plug pulled after event ``pulled`` came; empty takes the newest one."""
+    after = int(pulled) if pulled.isdecimal() and len(pulled) < 19 else None
+    result = plug_result(account, after)
+    newest = Command.objects.filter(account=account, kind=CommandKind.PLUG).first()
+    waiting = newest is not None and newest.state in UNFINISHED
+    if after is not None and result is not None:
+        waiting = False
+    died_at = newest.payload.get("died_at") if newest else None
+    failed = newest is not None and newest.state in (CommandState.REFUSED, CommandState.FAILED)
+    return {
+        "waiting": waiting,
+        "died_at": fmt.clock_time(datetime.fromisoformat(died_at)) if died_at else "",
+        "most_s": int(PLUG_WAIT_S),
+        "refusal": newest.answer if newest and failed else "",
+        "result": None if waiting or result is None else _plug_words(result),
+        "runs": market_runs(account),
+    }
 
 
 def _plug_words(event: Event) -> dict[str, Any]:
@@ -152,8 +178,9 @@ def _plug_words(event: Event) -> dict[str, Any]:
         "duplicates": data.get("duplicate_orders", fmt.UNKNOWN),
         "naked": fmt.duration_ms(data.get("longest_naked_ms")),
         "ledgers_agree": bool(data.get("ledgers_agree")),
-        "in_flight": data.get("in_flight", ""),
+        "in_flight": data.get("in_flight", "nothing"),
         "text": event.text,
+        "told_at": fmt.day_and_time(event.created_at),
     }
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect
+from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
 from dashboard.selectors.bots import bot_choices
 from dashboard.selectors.cycles import cycle_get, cycle_list, cycle_states
 from dashboard.views.paging import before_of, next_url
-from dashboard.views.shell import account_of, actor_of, page, refused
+from dashboard.views.shell import account_of, actor_of, is_htmx, page, refused
 from trading import services
 from trading.errors import ActionRefused
 from trading.models import Bot
@@ -48,7 +48,10 @@ def cycle(request: HttpRequest, cycle_id: int) -> HttpResponse:
         "section": "cycles",
         "cycle": found,
         "chosen": best or next(iter(found.decisions), None),
+        "address": request.get_full_path(),
     }
+    if is_htmx(request):
+        return render(request, "dashboard/_cycle.html", context)
     return page(request, "dashboard/cycle.html", context)
 
 

@@ -96,6 +96,18 @@ def test_run_now_makes_a_cycle_that_only_observes(console: Client, desk: Desk) -
     assert cycle.observe_only
 
 
+def test_cycle_page_asks_again_until_the_cycle_is_final(console: Client, desk: Desk) -> None:
+    address = console.post(reverse("run_now", args=[desk.bot.pk]))["Location"]
+    waiting = console.get(address).content.decode()
+    for part in ("hx-get", "Waiting for its turn", "a second look at a candle"):
+        assert part in waiting
+    Cycle.objects.filter(state="due").update(state="completed")
+    text = console.get(address, headers={"HX-Request": "true"}).content.decode()
+    assert "<html" not in text
+    assert f'hx-get="{address}"' not in text
+    assert "This cycle decided nothing." in text
+
+
 @pytest.mark.parametrize(("scope", "whose"), [("everything", None), ("account", "demo")])
 def test_kill_page_halts_and_arms_again(
     console: Client, account: ExchangeAccount, scope: str, whose: str | None
@@ -121,6 +133,15 @@ def test_kill_needs_a_reason(console: Client, account: ExchangeAccount) -> None:
     assert "give a reason" in text
 
 
+def test_halt_of_everything_is_told_to_each_account(
+    console: Client, account: ExchangeAccount
+) -> None:
+    console.post(reverse("kill"), {"state": "halted", "scope": "everything", "reason": "a drill"})
+    for name in ("events", "overview"):
+        assert "everything: Halted" in console.get(reverse(name)).content.decode()
+    assert "<small>operator, <time" in console.get(reverse("kill")).content.decode()
+
+
 def test_halted_engine_is_named_on_every_page(console: Client, account: ExchangeAccount) -> None:
     form = {"state": "halted", "scope": "everything", "reason": "a drill"}
     console.post(reverse("kill"), form)
@@ -130,7 +151,10 @@ def test_halted_engine_is_named_on_every_page(console: Client, account: Exchange
 def test_plug_is_pulled_and_its_result_shown(console: Client, account: ExchangeAccount) -> None:
     pulled = console.post(reverse("plug"))
     waiting = console.get(pulled["Location"]).content.decode()
-    assert "Waiting for it to come back" in waiting
+    assert "Armed: the trader dies at its next order, at the latest in 45 s" in waiting
+    Command.objects.update(state="sent", payload={"died_at": "2024-03-01T12:00:07+00:00"})
+    dead = console.get(pulled["Location"]).content.decode()
+    assert "The trader was killed at 12:00:07 UTC; waiting" in dead
     factories.EventFactory.create(
         account=account,
         kind="plug_result",
@@ -146,6 +170,15 @@ def test_plug_is_pulled_and_its_result_shown(console: Client, account: ExchangeA
     shown = console.get(pulled["Location"]).content.decode()
     for part in ("2.31 s", "180 ms", "ledgers agree", "entry of BTCUSDT"):
         assert part in shown
+    Command.objects.update(state="done")
+    assert "ledgers agree" in console.get(reverse("plug")).content.decode()
+
+
+def test_plug_without_an_order_in_time_says_so(console: Client, account: ExchangeAccount) -> None:
+    factories.EventFactory.create(
+        account=account, kind="plug_result", text="Recovered.", data={"in_flight": "nothing"}
+    )
+    assert "No order came in time" in console.get(reverse("plug")).content.decode()
 
 
 def test_real_money_has_no_plug(console: Client, db: None) -> None:

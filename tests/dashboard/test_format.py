@@ -103,3 +103,8 @@ def test_times_are_utc() -> None:
 @pytest.mark.parametrize(("text", "sign"), [("+1.00", "up"), ("−1.00", "down"), ("0.00", "")])
 def test_sign_of_a_figure(text: str, sign: str) -> None:
     assert fmt.sign_of(text) == sign
+
+
+def test_sentence_in_a_sentence_ends_once() -> None:
+    assert fmt.one_stop("halted (a drill)..") == "halted (a drill)."
+    assert fmt.one_stop("no stop") == "no stop"

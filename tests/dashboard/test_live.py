@@ -16,6 +16,8 @@ from exchange.models import ExchangeAccount
 from tests import factories
 from tests.dashboard.conftest import Desk
 from tests.factories import NOON
+from trading.choices import EventLevel
+from trading.events import record
 from trading.models import Command, Cycle, EquityPoint, Lease, RiskLimits, Signal, Trade
 from trading.wiring import market_for
 
@@ -191,3 +193,20 @@ def test_page_shows_the_very_figures_that_are_pushed(console: Client, desk: Desk
     for key, version in current.versions.items():
         assert f'data-fragment="{key}"' in text
         assert f'data-version="{version}"' in text
+
+
+def test_answer_and_order_change_the_decision_and_the_cycle(desk: Desk) -> None:
+    waiting = snapshot()
+    Signal.objects.filter(pk=desk.approval.signal_id).update(state="approved")
+    approved = snapshot()
+    factories.TradeFactory.create(signal=desk.approval.signal)
+    assert "decision" in changed(waiting, approved)
+    assert "cycles" in changed(approved, snapshot())
+
+
+def test_warning_for_everything_changes_the_alerts_of_each_account(
+    account: ExchangeAccount,
+) -> None:
+    before = snapshot()
+    record("state_changed", "A drill.", account=None, level=EventLevel.WARNING)
+    assert changed(before, snapshot()) == {"alerts"}

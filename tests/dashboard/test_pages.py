@@ -8,9 +8,11 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from exchange.models import ExchangeAccount
+from exchange.models import ExchangeAccount, MarketSession
 from tests import factories
 from tests.dashboard.conftest import Desk
+from trading.models import Bot
+from trading.wiring import forget_markets
 
 # Counts hold one query for the market's clock, which reads its row at most twice a second.
 PAGES = ("overview", "cycles", "trades", "bots", "events", "kill", "plug")
@@ -57,7 +59,7 @@ def test_page_works_without_an_account(console: Client, name: str) -> None:
         ("bots", 9),
         ("events", 9),
         ("kill", 10),
-        ("plug", 8),
+        ("plug", 9),
     ],
 )
 def test_page_asks_no_more_for_more_rows(
@@ -187,6 +189,35 @@ def test_account_switch_is_kept_in_the_session(console: Client, account: Exchang
     other = factories.AccountFactory.create(name="other", mode="PAPER")
     console.post(reverse("account"), {"account": other.pk})
     assert "mode-paper" in console.get(reverse("trades")).content.decode()
+
+
+def test_market_that_is_stepped_offers_nothing_that_needs_time(console: Client, desk: Desk) -> None:
+    session = desk.account.market_session
+    ended = {"speed": 120, "end": session.reserved_until}
+    for values in ({"speed": 0}, ended):
+        MarketSession.objects.update(**values)
+        forget_markets()
+        for name in ("overview", "bots", "plug"):
+            text = console.get(reverse(name)).content.decode()
+            assert "Run now" not in text
+            assert ">Pull the plug</button>" not in text
+            assert f'data-live="next:{desk.account.pk}"' not in text
+
+
+def test_bots_page_says_how_long_a_request_lives(console: Client, desk: Desk) -> None:
+    Bot.objects.update(autonomy="approve")
+    life = "live 7 s of wall time at 120x"
+    assert f"{life} (15m candles)." in console.get(reverse("bots")).content.decode()
+    assert f"{life}." in console.get(reverse("overview")).content.decode()
+
+
+def test_unknown_address_gets_a_page_with_a_way_home(
+    console: Client, django_assert_num_queries: Any
+) -> None:
+    with django_assert_num_queries(0):
+        answer = console.get("/nowhere/")
+    assert answer.status_code == 404
+    assert 'href="/">To the overview</a>' in answer.content.decode()
 
 
 def test_simulated_market_names_its_speed(console: Client, account: ExchangeAccount) -> None:
