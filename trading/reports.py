@@ -62,8 +62,7 @@ def run_report(account: ExchangeAccount, took_s: float) -> str:
         f"{account}: {cycles} cycles in {took_s:.0f} s",
         f"funnel: {stages}",
         *_money_lines(performance(closed_trades(account)), account),
-        "exits: "
-        + (", ".join(f"{n} {ExitReason(key).label.lower()}" for key, n in reasons) or "none"),
+        "exits: " + (", ".join(f"{n} {_exit_label(key)}" for key, n in reasons) or "none"),
         f"still open: {Trade.objects.filter(account=account, state__in=LIVE_TRADES).count()}",
     ]
     drawdown = max_drawdown(curve)
@@ -76,6 +75,10 @@ def _stage_label(stage: str) -> str:
     """A stage of the funnel in the words of the console."""
     words = {"rr_net": "net reward/risk", "none": "no setup", "": "accepted"}
     return words.get(stage, stage.replace("_", " "))
+
+
+def _exit_label(reason: str) -> str:
+    return ExitReason(reason).label.lower() if reason else "unknown"
 
 
 def _span_text(span: timedelta) -> str:

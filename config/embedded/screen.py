@@ -13,7 +13,7 @@ from django.utils import timezone
 from config.demo import OPERATOR
 from exchange.domain import TIMEFRAMES
 from exchange.models import MarketSession
-from trading.choices import BotState, CycleState, TradeState
+from trading.choices import BotState, CycleState, ExitReason, TradeState
 from trading.models import Bot, Cycle, Trade
 
 WATCH_INTERVAL_S = 1.0
@@ -44,11 +44,12 @@ def screen(*, address: str, data_folder: str, password: str | None) -> str:
 
 
 def _markets() -> list[str]:
-    lines = []
-    for session in MarketSession.objects.filter(account__is_active=True).select_related("account"):
-        speed = f"{session.speed}x real time" if session.speed else "stepped by hand"
-        lines.append(f"  Market    {session.account}: no real money, {speed}")
-    return lines
+    """Markets that run by themselves; the replays of an installation may be many."""
+    running = MarketSession.objects.filter(account__is_active=True, speed__gt=0)
+    return [
+        f"  Market    {session.account}: no real money, {session.speed}x real time"
+        for session in running.select_related("account")
+    ]
 
 
 def _first_cycle() -> list[str]:
@@ -96,8 +97,18 @@ class FirstThings(threading.Thread):
         if row is None:
             return False
         now = timezone.now()
-        self._write(f"  {now:%H:%M:%S}  {what}: {row}  {self._address}{page}/{row.pk}/")
+        told = f"{row}{_result(row)}"
+        self._write(f"  {now:%H:%M:%S}  {what}: {told}  {self._address}{page}/{row.pk}/")
         return True
+
+
+def _result(row: Cycle | Trade) -> str:
+    """What a trade made and why it closed; nothing for a cycle."""
+    if not isinstance(row, Trade):
+        return ""
+    reason = ExitReason(row.exit_reason).label if row.exit_reason else "unknown"
+    amount = f"{row.net_pnl:+.2f}".replace("-", "\N{MINUS SIGN}")
+    return f", {amount} USDT, {reason.lower()}"
 
 
 def _not_yet(model: type[Cycle] | type[Trade], done: str) -> QuerySet[Any]:

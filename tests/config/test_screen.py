@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from decimal import Decimal
 
 import pytest
 from django.utils import timezone
@@ -10,7 +11,9 @@ from django.utils import timezone
 from config.demo import first_start
 from config.embedded import screen as screen_module
 from config.embedded.screen import FirstThings, screen
-from trading.choices import BotState, CycleState
+from exchange.models import MarketSession
+from tests.factories import TradeFactory
+from trading.choices import BotState, CycleState, ExitReason
 from trading.models import Bot, Cycle
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -34,6 +37,12 @@ def test_screen_tells_market_speed_and_first_cycle() -> None:
     assert "operator, password secret words" in text
     assert "Demo (SIM): no real money, 120x real time" in text
     assert "the first one within 8 s" in text
+
+
+def test_screen_lists_only_markets_that_run_by_themselves() -> None:
+    first_start(demo=True, seed=0, speed=120)
+    MarketSession.objects.update(speed=0)
+    assert "  Market " not in shown()
 
 
 def test_screen_without_running_bots_says_that_no_cycle_comes() -> None:
@@ -62,3 +71,20 @@ def test_first_completed_cycle_is_said_once_and_old_ones_are_not(
     watch.stop()
     assert len(lines) == 1
     assert f"First cycle completed: {running}  {ADDRESS}cycles/{running.pk}/" in lines[0]
+
+
+def test_first_closed_trade_is_said_with_its_result(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(screen_module, "WATCH_INTERVAL_S", 0.02)
+    lines: list[str] = []
+    watch = FirstThings(address=ADDRESS, write=lines.append)
+    watch.start()
+    time.sleep(0.2)
+    trade = TradeFactory.create(
+        closed=True, net_pnl=Decimal("-97.4"), exit_reason=ExitReason.STOP_LOSS
+    )
+    time.sleep(0.3)
+    watch.stop()
+    closed = [line for line in lines if "First trade closed" in line]
+    assert len(closed) == 1
+    result = f"{trade}, \N{MINUS SIGN}97.40 USDT, stop-loss"
+    assert f"{result}  {ADDRESS}trades/{trade.pk}/" in closed[0]
