@@ -123,7 +123,7 @@ def cycle_row(cycle: Cycle) -> CycleRow:
         state=cycle.state,
         working=cycle.state in UNFINISHED,
         observe_only=cycle.observe_only,
-        reason=cycle.reason,
+        reason=fmt.one_stop(cycle.reason),
         took=fmt.duration_ms(took),
         symbols=getattr(cycle, "symbols", 0),
         accepted=getattr(cycle, "accepted", 0),
@@ -145,7 +145,7 @@ def cycle_get(cycle_id: int) -> CycleDetail | None:
             name=step.name.replace("_", " "),
             status=step.status,
             took=fmt.duration_ms(step.duration_ms),
-            summary=step.summary,
+            summary=fmt.one_stop(step.summary),
             error=step.error.strip().rpartition("\n")[2],
         )
         for step in cycle.steps.order_by("number")

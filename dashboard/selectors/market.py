@@ -34,6 +34,7 @@ def market_runs(account: ExchangeAccount) -> bool:
     session = getattr(account, "market_session", None)
     if session is None:
         return True
+    # Time is reserved a few wall seconds ahead, so the very end is told that much early.
     ended = session.end is not None and session.reserved_until >= session.end
     return session.speed > 0 and not ended
 
