@@ -55,7 +55,7 @@ def test_second_serve_is_refused_and_second_trader_waits_until_the_first_is_kill
     assert len(said.splitlines()) == 1
 
     second = start("trader")
-    _until_said(place, "staying passive")
+    _until_said(place, "waiting to take over")
     token = place.lease().token
     time.sleep(2.5)
     assert (place.lease().pid, place.lease().token) == (first.pid, token)
