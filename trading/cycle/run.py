@@ -258,7 +258,7 @@ class _Run:
         what = f"accepted {', '.join(taken)}" if taken else reason or "no signal"
         record(
             f"cycle_{state}",
-            f"{self.bot} {self.cycle.boundary:%m-%d %H:%M}: {state.label.lower()}, {what}.",
+            f"{self.bot} {self.cycle.boundary:%m-%d %H:%M}: {state.label.lower()}, {what.rstrip('.')}.",
             account=self.account,
             data={"cycle": self.cycle.pk, "bot": self.bot.pk},
             market_time=self.market.now(),

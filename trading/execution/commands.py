@@ -110,7 +110,7 @@ class CommandRunner:
             )
             record(
                 "command_finished",
-                f"{command.get_kind_display()}: {state.label.lower()}, {answer}.",
+                f"{command.get_kind_display()}: {state.label.lower()}, {answer.rstrip('.')}.",
                 account=self._desk.account,
                 data={"command": command.pk, "trade": command.target},
                 market_time=self._desk.market.now(),

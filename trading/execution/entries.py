@@ -166,7 +166,7 @@ def _expire(desk: Desk, approval: Approval, why: str) -> None:
     )
     record(
         "approval_expired",
-        f"{signal.symbol} {signal.direction}: request expired, {why}.",
+        f"{signal.symbol} {signal.direction}: request expired, {why.rstrip('.')}.",
         account=desk.account,
         data={"signal": signal.pk},
         market_time=desk.market.now(),

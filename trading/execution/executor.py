@@ -204,7 +204,7 @@ def _withdraw(
             return
         record(
             "order_refused",
-            f"{order.symbol}: {order.get_role_display().lower()} not placed, {why}.",
+            f"{order.symbol}: {order.get_role_display().lower()} not placed, {why.rstrip('.')}.",
             account=desk.account,
             level=EventLevel.WARNING,
             data={"order": order.pk, "trade": order.trade_id},
