@@ -255,10 +255,10 @@ class _Run:
             logger.warning("cycle was given to somebody else", cycle=self.cycle.pk)
             return
         taken = [s.symbol for s in self.signals if s.rank is not None]
-        what = f"accepted {', '.join(taken)}" if taken else reason or "no signal"
+        what = f"accepted {', '.join(taken)}" if taken else reason.rstrip(".") or "no signal"
         record(
             f"cycle_{state}",
-            f"{self.bot} {self.cycle.boundary:%m-%d %H:%M}: {state.label.lower()}, {what.rstrip('.')}.",
+            f"{self.bot} {self.cycle.boundary:%m-%d %H:%M}: {state.label.lower()}, {what}.",
             account=self.account,
             data={"cycle": self.cycle.pk, "bot": self.bot.pk},
             market_time=self.market.now(),
