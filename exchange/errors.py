@@ -49,7 +49,7 @@ class OrderOutcomeUnknown(ExchangeError):
 
 
 class ExchangeHalted(ExchangeError):
-    """The venue will not serve this key or address for now; only a person can mend it."""
+    """The venue refuses this key or address until a person mends it."""
 
 
 class MarketDataError(Exception):

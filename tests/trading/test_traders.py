@@ -119,6 +119,8 @@ def test_a_trader_that_lost_its_lease_becomes_passive_and_comes_back(
     until(lambda: lease().reconciled)
     Lease.objects.update(token=40, holder="another")
     until(lambda: lease().token == 41 and lease().reconciled)
+    assert lease().holder != "another"
+    assert Event.objects.filter(kind="engine_started").count() == 2
 
 
 def test_a_pulled_plug_is_followed_by_a_recovery_that_is_told(
