@@ -23,7 +23,7 @@ from analysis.errors import AnalysisInvalid, AnalystError
 from analysis.input_hash import input_hash
 from analysis.models import Analysis, AnalystProfile
 from analysis.ports import Analyst
-from exchange.fields import quantise
+from exchange.domain import quantise
 
 logger = structlog.get_logger(__name__)
 

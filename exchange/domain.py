@@ -12,6 +12,7 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from enum import StrEnum
 
 ZERO = Decimal(0)
+PLACES = Decimal("0.00000001")
 
 TIMEFRAMES: dict[str, timedelta] = {
     "1m": timedelta(minutes=1),
@@ -22,6 +23,11 @@ TIMEFRAMES: dict[str, timedelta] = {
     "4h": timedelta(hours=4),
     "1d": timedelta(days=1),
 }
+
+
+def quantise(amount: Decimal) -> Decimal:
+    """Round an amount to the 8 places that ledgers, books and tables keep (half even)."""
+    return amount.quantize(PLACES)
 
 
 class Side(StrEnum):

@@ -8,16 +8,12 @@ from typing import TYPE_CHECKING, Any
 from django.core.exceptions import ValidationError
 from django.db import models
 
+from exchange.domain import quantise
+
 if TYPE_CHECKING:
     from django.db.backends.base.base import BaseDatabaseWrapper
 
-PLACES = Decimal("0.00000001")
 SQLITE_DIGITS = 15
-
-
-def quantise(amount: Decimal) -> Decimal:
-    """Round an amount to the 8 places that ledgers and tables keep (half even)."""
-    return amount.quantize(PLACES)
 
 
 if TYPE_CHECKING:

@@ -13,8 +13,7 @@ from analysis.analysts.reading import SideReading
 from analysis.domain import Direction, Level
 from analysis.indicators import MIN_TOUCHES, TOUCH_ATR
 from exchange.candles import decimal_of
-from exchange.domain import Instrument
-from exchange.fields import PLACES, quantise
+from exchange.domain import PLACES, Instrument, quantise
 
 # A stop inside one average bar is hit by noise; four of them, or 6 % of price, is another trade.
 MIN_STOP_ATR = Decimal(1)

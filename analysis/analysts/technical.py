@@ -31,7 +31,7 @@ from analysis.domain import (
 )
 from analysis.indicators import VISIBLE_BARS, indicators, levels
 from exchange.candles import decimal_of
-from exchange.fields import quantise
+from exchange.domain import quantise
 
 NOTHING = ScoreParts(setup_quality=Decimal(0), market_environment=Decimal(0))
 

@@ -20,8 +20,9 @@ from exchange.domain import (
     OrderType,
     TimeInForce,
     VenueOrderStatus,
+    quantise,
 )
-from exchange.paper.state import OpenPosition, Outcome, PaperState, VenueOrder, quantise
+from exchange.paper.state import OpenPosition, Outcome, PaperState, VenueOrder
 
 
 class Book:

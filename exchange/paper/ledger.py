@@ -28,6 +28,7 @@ from exchange.domain import (
     OrderReport,
     OrderRequest,
     PositionReport,
+    quantise,
 )
 from exchange.errors import (
     ExchangeUnavailable,
@@ -51,7 +52,6 @@ from exchange.paper.state import (
     Refusal,
     SetLeverage,
     SetTradingStop,
-    quantise,
 )
 from exchange.ports import MarketData
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from decimal import Decimal
 
-from exchange.domain import ZERO, Instrument
-from exchange.paper.state import OpenPosition, PaperState, VenueOrder, quantise
+from exchange.domain import ZERO, Instrument, quantise
+from exchange.paper.state import OpenPosition, PaperState, VenueOrder
 
 
 def opening_qty(order: VenueOrder, position: OpenPosition | None) -> Decimal:

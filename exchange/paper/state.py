@@ -23,15 +23,10 @@ from exchange.domain import (
     Side,
     TimeInForce,
     VenueOrderStatus,
+    quantise,
 )
 
-PLACES = Decimal("0.00000001")
 DEFAULT_LEVERAGE = Decimal(1)
-
-
-def quantise(amount: Decimal) -> Decimal:
-    """Round money to the 8 places of the tables (half even), as ``exchange.fields`` does."""
-    return amount.quantize(PLACES)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import Any
 from django.db import transaction
 
 from analysis.models import Analysis
-from exchange.fields import quantise
+from exchange.domain import quantise
 from trading.choices import ApprovalDecision, Autonomy, EventLevel, SignalState
 from trading.domain.pipeline import Decision
 from trading.domain.settings import BotSettings

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
 from typing import Any
 
-from exchange.domain import ZERO, Instrument
+from exchange.domain import ZERO, Instrument, quantise
 from trading.domain.portfolio import Exposure, Portfolio
 from trading.domain.settings import LEVERAGE_CAP, NOTIONAL_CAP, BotSettings
 from trading.domain.signal import Proposal
@@ -17,7 +17,6 @@ MARGIN_RESERVE = Decimal("0.02")
 # Bybit's lowest maintenance margin tier for liquid perpetuals.
 MAINTENANCE_RATE = Decimal("0.005")
 MIN_LIQUIDATION_STOPS = Decimal("2.5")
-PLACES = Decimal("0.00000001")
 # Isolated margin without borrowing: there is nothing lower to ask the venue for.
 NO_LEVERAGE = Decimal(1)
 
@@ -77,7 +76,7 @@ def size(
     cap_name, cap = min(caps.items(), key=lambda item: item[1])
     qty = instrument.floor_qty(max(min(wanted, cap), ZERO))
     notional = qty * proposal.worst_price
-    risk = (qty * proposal.unit_loss).quantize(PLACES)
+    risk = quantise(qty * proposal.unit_loss)
     words = [
         f"{number(base)} USDT x {percent(limits.risk_per_trade)} = {number(target_risk)} USDT",
         f"stop {plain(proposal.stop_distance)} + costs {digits(proposal.unit_costs)} per unit",
@@ -94,7 +93,7 @@ def size(
         risk_amount=risk,
         notional=notional,
         leverage=leverage,
-        margin=(notional / leverage).quantize(PLACES),
+        margin=quantise(notional / leverage),
         words=tuple(words),
         verdicts=(
             _minimum(proposal, qty, cap_name if cap < wanted else "", settings, instrument),
@@ -113,7 +112,7 @@ def _leverage(
     if margin <= 0:
         return max(highest, NO_LEVERAGE)
     # A third of the base has endless digits: what fits exactly must not count as a hair more.
-    share = min(notional / margin, highest).quantize(PLACES)
+    share = quantise(min(notional / margin, highest))
     needed = share.to_integral_value(rounding=ROUND_CEILING)
     return max(min(needed, highest), NO_LEVERAGE)
 

@@ -6,11 +6,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 
-from exchange.domain import ZERO, Execution, ExecutionKind, Side
+from exchange.domain import ZERO, Execution, ExecutionKind, Side, quantise
 from trading.choices import ExitReason
 from trading.domain.exits import BREAKEVEN_RULE
-
-PLACES = Decimal("0.00000001")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +34,12 @@ class TradeBook:
     @property
     def avg_entry(self) -> Decimal:
         """Average entry price, 8 places; 0 before the first fill."""
-        return (self.entry_value / self.entry_qty).quantize(PLACES) if self.entry_qty else ZERO
+        return quantise(self.entry_value / self.entry_qty) if self.entry_qty else ZERO
 
     @property
     def avg_exit(self) -> Decimal:
         """Average exit price, 8 places; 0 before the first exit."""
-        return (self.exit_value / self.exit_qty).quantize(PLACES) if self.exit_qty else ZERO
+        return quantise(self.exit_value / self.exit_qty) if self.exit_qty else ZERO
 
     @property
     def gross_pnl(self) -> Decimal:
@@ -51,7 +49,7 @@ class TradeBook:
             return self.side.sign * (self.exit_value - self.entry_value)
         if self.entry_qty == 0:
             return ZERO
-        cost = (self.entry_value * self.exit_qty / self.entry_qty).quantize(PLACES)
+        cost = quantise(self.entry_value * self.exit_qty / self.entry_qty)
         return self.side.sign * (self.exit_value - cost)
 
     @property
@@ -68,7 +66,7 @@ class TradeBook:
     @property
     def r_multiple(self) -> Decimal | None:
         """Net result in units of the initial risk; None where that is 0."""
-        return (self.net_pnl / self.initial_risk).quantize(PLACES) if self.initial_risk else None
+        return quantise(self.net_pnl / self.initial_risk) if self.initial_risk else None
 
 
 def fold(book: TradeBook, execution: Execution) -> TradeBook:
@@ -76,7 +74,7 @@ def fold(book: TradeBook, execution: Execution) -> TradeBook:
 
     An execution on the trade's side enters, one on the other side exits.
     """
-    value = (execution.qty * execution.price).quantize(PLACES)
+    value = quantise(execution.qty * execution.price)
     last = max(filter(None, (book.last_at, execution.time)))
     if execution.side is book.side:
         opened = min(filter(None, (book.opened_at, execution.time)))

@@ -22,8 +22,8 @@ from exchange.domain import (
     LedgerEntry,
     LedgerKind,
     OrderReport,
+    quantise,
 )
-from exchange.fields import quantise
 from exchange.models import ExchangeAccount
 from trading import models
 from trading.choices import (

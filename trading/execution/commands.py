@@ -8,7 +8,7 @@ from decimal import Decimal, InvalidOperation
 import structlog
 from django.db import transaction
 
-from exchange.fields import quantise
+from exchange.domain import quantise
 from trading.choices import (
     CancelReason,
     CommandKind,

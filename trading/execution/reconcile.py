@@ -11,8 +11,7 @@ from decimal import Decimal
 
 from django.db.models import F
 
-from exchange.domain import ZERO, AccountUpdate, OrderReport, Side
-from exchange.fields import quantise
+from exchange.domain import ZERO, AccountUpdate, OrderReport, Side, quantise
 from trading.choices import OrderState, TradeState
 from trading.domain.order import WORKING
 from trading.execution.booking import book

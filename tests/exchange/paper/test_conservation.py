@@ -7,8 +7,7 @@ from decimal import Decimal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exchange.domain import ZERO, LedgerKind, Side, VenueOrderStatus
-from exchange.paper.state import quantise
+from exchange.domain import ZERO, LedgerKind, Side, VenueOrderStatus, quantise
 from tests.exchange.paper.engine_account import INSTRUMENTS, EngineAccount, order
 from tests.exchange.paper.scripted_market import Bar, bar
 

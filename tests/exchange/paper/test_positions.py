@@ -6,9 +6,14 @@ from decimal import Decimal
 
 import pytest
 
-from exchange.domain import ExecutionKind, LedgerKind, OrderType, Side, VenueOrderStatus
-from exchange.fields import quantise as quantise_beside_django
-from exchange.paper.state import quantise
+from exchange.domain import (
+    ExecutionKind,
+    LedgerKind,
+    OrderType,
+    Side,
+    VenueOrderStatus,
+    quantise,
+)
 from tests.exchange.paper.engine_account import EngineAccount, order
 from tests.exchange.paper.scripted_market import bar, candles
 
@@ -229,9 +234,17 @@ def test_order_report_shows_average_price_and_hides_the_reference_of_market_orde
     assert filled.avg_price == Decimal("100.2")
 
 
-@pytest.mark.parametrize("text", ["1.000000005", "1.000000015", "-0.123456785", "7"])
-def test_engine_rounds_money_as_the_tables_do(text: str) -> None:
-    assert quantise(Decimal(text)) == quantise_beside_django(Decimal(text))
+@pytest.mark.parametrize(
+    ("amount", "kept"),
+    [
+        ("1.000000005", "1.00000000"),
+        ("1.000000015", "1.00000002"),
+        ("-0.123456785", "-0.12345678"),
+        ("7", "7.00000000"),
+    ],
+)
+def test_money_is_rounded_half_even_to_8_places(amount: str, kept: str) -> None:
+    assert str(quantise(Decimal(amount))) == kept
 
 
 def test_ids_count_up_from_the_sequence() -> None:

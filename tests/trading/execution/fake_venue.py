@@ -26,9 +26,9 @@ from exchange.domain import (
     Side,
     TimeInForce,
     VenueOrderStatus,
+    quantise,
 )
 from exchange.errors import ExchangeUnavailable, OrderOutcomeUnknown, OrderRejected
-from exchange.fields import quantise
 from exchange.ports import MarketData
 from trading.models import Order
 
