@@ -6,6 +6,7 @@ what it wants. Secrets may come from a file instead: ``SECRET_KEY_FILE`` beside 
 
 from __future__ import annotations
 
+import base64
 import os
 import secrets
 from enum import StrEnum
@@ -21,8 +22,16 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
 BASE_DIR = Path(__file__).resolve().parent.parent
-SECRET_NAMES = ("SECRET_KEY", "DATABASE_URL", "REDIS_URL", "SENTRY_DSN")
+SECRET_NAMES = (
+    "SECRET_KEY",
+    "DATABASE_URL",
+    "REDIS_URL",
+    "SENTRY_DSN",
+    "KEY_ENCRYPTION_KEY",
+    "HEARTBEAT_URL",
+)
 
 
 class EnvironmentRefused(SystemExit):
@@ -35,6 +44,13 @@ class Deployment(StrEnum):
     EMBEDDED = "embedded"
     SOLO = "solo"
     PRODUCTION = "production"
+
+
+class Market(StrEnum):
+    """What the account of a first start trades on."""
+
+    SIM = "sim"
+    BYBIT = "bybit"
 
 
 class Environment(BaseSettings):
@@ -60,6 +76,25 @@ class Environment(BaseSettings):
         default=None, description="redis://HOST:PORT/NUMBER, or unset for one process"
     )
     sentry_dsn: SecretStr | None = Field(default=None, description="an https address, or unset")
+    key_encryption_key: SecretStr | None = Field(
+        default=None,
+        description="32 bytes in base64 that encrypt exchange keys, or unset for generated ones",
+    )
+    heartbeat_url: SecretStr | None = Field(
+        default=None, description="an http or https address to ping every minute, or unset"
+    )
+    bybit_rest_url: str | None = Field(
+        default=None, description="http://127.0.0.1:PORT of a local simulator, or unset"
+    )
+    bybit_ws_public_url: str | None = Field(
+        default=None, description="ws://127.0.0.1:PORT of a local simulator, or unset"
+    )
+    bybit_ws_private_url: str | None = Field(
+        default=None, description="ws://127.0.0.1:PORT of a local simulator, or unset"
+    )
+    faults_dir: Path | None = Field(
+        default=None, description="a folder with armed kill points, for crash tests on loopback"
+    )
     debug: bool = Field(default=False, description="true or false")
     host: str = Field(default="127.0.0.1", description="an address to listen on", min_length=1)
     port: int = Field(default=8000, ge=1, le=65535, description="a whole number, 1 to 65535")
@@ -80,6 +115,10 @@ class Environment(BaseSettings):
     )
     live_trading: bool = Field(
         default=False, description="true or false; true is refused until live trading is built"
+    )
+    market: Market = Field(default=Market.SIM, description="sim or bybit")
+    bybit_region: str = Field(
+        default="bybit.com", description="one of Bybit's sites, such as bybit.com or bybit.eu"
     )
     demo: bool = Field(
         default=True, description="true or false; whether a first start makes a demo account"
@@ -123,6 +162,31 @@ class Environment(BaseSettings):
     @classmethod
     def _is_address(cls, value: SecretStr | None) -> SecretStr | None:
         return _with_scheme(value, "http", "https")
+
+    @field_validator("heartbeat_url")
+    @classmethod
+    def _is_web_address(cls, value: SecretStr | None) -> SecretStr | None:
+        return _with_scheme(value, "http", "https")
+
+    @field_validator("key_encryption_key")
+    @classmethod
+    def _is_a_key(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            key = base64.b64decode(value.get_secret_value(), validate=True)
+            if len(key) != 32:
+                raise ValueError("length")
+        return value
+
+    @field_validator("bybit_rest_url", "bybit_ws_public_url", "bybit_ws_private_url")
+    @classmethod
+    def _is_loopback(cls, value: str | None) -> str | None:
+        """Only a simulator on this machine may stand in for Bybit."""
+        if value is None:
+            return None
+        parts = urlsplit(value)
+        if parts.hostname not in LOOPBACK or parts.scheme not in ("http", "ws"):
+            raise ValueError("loopback")
+        return value.rstrip("/")
 
     @field_validator("demo_speed")
     @classmethod

@@ -22,6 +22,9 @@ DEBUG = ENVIRONMENT.debug
 ALLOWED_HOSTS = ENVIRONMENT.allowed_hosts
 CSRF_TRUSTED_ORIGINS = ENVIRONMENT.csrf_trusted_origins
 LIVE_TRADING = ENVIRONMENT.live_trading
+BYBIT_REST_URL = ENVIRONMENT.bybit_rest_url
+BYBIT_WS_PUBLIC_URL = ENVIRONMENT.bybit_ws_public_url
+BYBIT_WS_PRIVATE_URL = ENVIRONMENT.bybit_ws_private_url
 EMBEDDED = ENVIRONMENT.deployment is not Deployment.PRODUCTION and ENVIRONMENT.redis_url is None
 
 INSTALLED_APPS = [
@@ -113,6 +116,8 @@ def reveal(secret: Any) -> str | None:
     return secret.get_secret_value() if secret is not None else None
 
 
+KEY_ENCRYPTION_KEY = reveal(ENVIRONMENT.key_encryption_key)
+HEARTBEAT_URL = reveal(ENVIRONMENT.heartbeat_url)
 DATABASES = {"default": database(reveal(ENVIRONMENT.database_url))}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 REDIS_URL = reveal(ENVIRONMENT.redis_url)

@@ -70,13 +70,14 @@ class VenueOrderStatus(StrEnum):
 
 
 class ExecutionKind(StrEnum):
-    """Why an execution happened on the venue."""
+    """Why an execution happened on the venue. SETTLEMENT closes a delisted contract."""
 
     TRADE = "trade"
     STOP_LOSS = "stop_loss"
     TAKE_PROFIT = "take_profit"
     LIQUIDATION = "liquidation"
     ADL = "adl"
+    SETTLEMENT = "settlement"
 
 
 class LedgerKind(StrEnum):
@@ -89,7 +90,11 @@ class LedgerKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Instrument:
-    """Trading rules of one USDT perpetual."""
+    """Trading rules of one USDT perpetual.
+
+    ``tradable`` is False where the venue takes no new positions; ``delisting_at`` is known as soon
+    as it is announced. ``max_market_qty`` bounds one market order (None: as ``max_qty``).
+    """
 
     symbol: str
     tick_size: Decimal
@@ -101,6 +106,9 @@ class Instrument:
     funding_interval: timedelta = timedelta(hours=8)
     taker_fee: Decimal = Decimal("0.00055")
     maker_fee: Decimal = Decimal("0.0002")
+    max_market_qty: Decimal | None = None
+    tradable: bool = True
+    delisting_at: datetime | None = None
 
     def floor_price(self, price: Decimal) -> Decimal:
         """Round ``price`` down to a tick."""
@@ -296,11 +304,30 @@ class LedgerEntry:
 
 @dataclass(frozen=True, slots=True)
 class AccountUpdate:
-    """What a venue told us since the last call of ``ExchangeClient.drain``, oldest first."""
+    """What a venue told us since the last call of ``ExchangeClient.drain``, oldest first.
+
+    ``positions`` are those that were told to have changed, flat ones included. ``resync`` says that
+    something may have been missed (a stream was opened again, a message could not be read), so
+    that everything must be asked for and compared.
+    """
 
     orders: tuple[OrderReport, ...] = ()
     executions: tuple[Execution, ...] = ()
     ledger: tuple[LedgerEntry, ...] = ()
+    positions: tuple[PositionReport, ...] = ()
+    resync: bool = False
 
     def __bool__(self) -> bool:
-        return bool(self.orders or self.executions or self.ledger)
+        told = self.orders or self.executions or self.ledger or self.positions
+        return bool(told) or self.resync
+
+
+@dataclass(frozen=True, slots=True)
+class VenueHealth:
+    """Whether a venue can be relied on now. ``doubts`` are sentences, each a reason to send no
+    entry; ``halted`` says what a person must mend first (a revoked key, a banned address).
+    ``clock_offset_ms`` is the venue's clock minus ours, None where it is not measured."""
+
+    doubts: tuple[str, ...] = ()
+    halted: str = ""
+    clock_offset_ms: int | None = None

@@ -5,6 +5,7 @@ ExchangeError
         RateLimited         ... not before ``retry_after_s``
     OrderRejected           final: the venue certainly did not take the request
         InsufficientBalance
+        OrderNotSent        ... because it never left
     OrderOutcomeUnknown     the request may have landed: look it up, never send it again
     ExchangeHalted          key revoked, address banned, maintenance: stop entries, alert
 MarketDataError
@@ -14,6 +15,29 @@ CandleFileError             a candle file was refused; ``problems`` lists each w
 """
 
 from __future__ import annotations
+
+# What ``OrderRejected.code`` may be; anything that is none of the others is "refused".
+REJECTIONS = frozenset(
+    {
+        "clock",
+        "duplicate_link_id",
+        "halted",
+        "insufficient_balance",
+        "invalid_order",
+        "leverage",
+        "margin_mode",
+        "no_position",
+        "not_sent",
+        "order_not_open",
+        "position_mode",
+        "rate_limited",
+        "reduce_only",
+        "refused",
+        "stop_wrong_side",
+        "symbol_closed",
+        "unknown_symbol",
+    }
+)
 
 
 class ExchangeError(Exception):
@@ -42,6 +66,13 @@ class OrderRejected(ExchangeError):
 
 class InsufficientBalance(OrderRejected):
     """The margin does not cover the order."""
+
+
+class OrderNotSent(OrderRejected):
+    """The request was held back before it left: the door to the venue is closed."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, code="not_sent")
 
 
 class OrderOutcomeUnknown(ExchangeError):

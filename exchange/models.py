@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.db import models
 
-from exchange.choices import PAPER_LEDGER_MODES, Mode
+from exchange.choices import PAPER_LEDGER_MODES, LinkState, Mode, Region
 from exchange.fields import AmountField
 
 
@@ -15,6 +15,17 @@ class ExchangeAccount(models.Model):
     mode = models.CharField(max_length=8, choices=Mode.choices)
     start_equity = AmountField(help_text="Paper start balance in USDT.", default=1000)
     is_active = models.BooleanField(default=True)
+    region = models.CharField(
+        max_length=20, choices=Region.choices, default=Region.GLOBAL, help_text="Bybit's site."
+    )
+    api_key = models.CharField(max_length=80, blank=True, help_text="Not secret by itself.")
+    api_secret_sealed = models.TextField(blank=True, editable=False, help_text="Encrypted.")
+    key_facts = models.JSONField(
+        default=dict, blank=True, help_text="What the venue last said about the key and account."
+    )
+    connected_at = models.DateTimeField(
+        null=True, blank=True, help_text="What the venue did before is not ours to book."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -33,8 +44,38 @@ class ExchangeAccount(models.Model):
         return Mode(self.mode) in PAPER_LEDGER_MODES
 
 
+class VenueLink(models.Model):
+    """How one connection to a venue stands, for people and for the next process.
+
+    ``name`` is ``account-<id>``, ``watchdog-<id>`` or ``market-<host>``. ``streams`` maps a
+    stream's name to its state in words. Written on change, at most once a second. Wall time.
+    """
+
+    name = models.CharField(max_length=80, unique=True)
+    account = models.ForeignKey(
+        ExchangeAccount, on_delete=models.CASCADE, null=True, related_name="links"
+    )
+    host = models.CharField(max_length=120, blank=True)
+    state = models.CharField(max_length=8, choices=LinkState.choices, default=LinkState.OK)
+    reason = models.CharField(max_length=300, blank=True)
+    failures = models.PositiveIntegerField(default=0, help_text="In a row.")
+    open_until = models.DateTimeField(null=True, help_text="The circuit stays open until then.")
+    clock_offset_ms = models.IntegerField(null=True, help_text="The venue's clock minus ours.")
+    streams = models.JSONField(default=dict)
+    updated_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ("name",)
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.state}"
+
+
 class MarketSession(models.Model):
-    """The clock of a simulated or replayed market: one per account, shared by all processes.
+    """The symbols and the clock of an account's market, shared by all processes.
+
+    On live prices (PAPER, DEMO, TESTNET, LIVE) ``speed`` is 1 and time is the venue's own; the rest
+    is about simulated and replayed markets.
 
     Market time runs from ``anchor_market`` at ``anchor_wall`` with ``speed`` and stands still at
     ``reserved_until``, which only the running trader pushes forward: no trader, no time.

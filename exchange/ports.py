@@ -26,6 +26,7 @@ from exchange.domain import (
     PriceStep,
     Quote,
     Ticker,
+    VenueHealth,
 )
 
 
@@ -42,6 +43,7 @@ class ExchangeClient(Protocol):
 
     Reads raise ``ExchangeUnavailable``; an error is never an empty answer. Writes raise
     ``OrderRejected`` (certainly not taken) or ``OrderOutcomeUnknown`` (look it up).
+    ``OrderRejected.code`` is one of ``exchange.errors.REJECTIONS``.
     """
 
     def place_order(self, request: OrderRequest) -> OrderAck: ...
@@ -54,14 +56,16 @@ class ExchangeClient(Protocol):
     ) -> None:
         """Set both levels of the open position; repeating the same levels changes nothing."""
 
-    def set_leverage(self, *, symbol: str, leverage: Decimal) -> None: ...
+    def set_leverage(self, *, symbol: str, leverage: Decimal) -> None:
+        """Returns once the venue shows this leverage, and one-way mode, for the symbol."""
 
     def order(self, *, symbol: str, order_link_id: str) -> OrderReport | None:
         """The order wherever the venue keeps it; None is a successful "not found"."""
 
     def open_orders(self) -> Sequence[OrderReport]: ...
 
-    def executions(self, *, since: datetime) -> Sequence[Execution]: ...
+    def executions(self, *, since: datetime, order_link_id: str = "") -> Sequence[Execution]:
+        """Executions from ``since``, oldest first; only those of one order where it is named."""
 
     def positions(self) -> Sequence[PositionReport]:
         """Open positions only."""
@@ -73,6 +77,12 @@ class ExchangeClient(Protocol):
 
     def drain(self) -> AccountUpdate:
         """What happened since the last call, in the order it happened; never blocks."""
+
+    def health(self) -> VenueHealth:
+        """Whether entries may be sent, from what is known already; never blocks."""
+
+    def close(self) -> None:
+        """End streams and connections; the client is not used afterwards."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,3 +133,6 @@ class MarketData(Protocol):
 
     def funding(self, symbol: str, start: datetime, end: datetime) -> Sequence[FundingEvent]:
         """Settlements in ``(start, end]``, oldest first."""
+
+    def doubts(self) -> tuple[str, ...]:
+        """Sentences on why these prices can't be relied on now; never blocks."""

@@ -103,6 +103,7 @@ class ExitReason(Labelled):
     LIQUIDATION = "liquidation", "Liquidated"
     ADL = "adl", "Auto-deleveraged"
     EXTERNAL = "external", "Closed elsewhere"
+    DELISTING = "delisting", "Settled by delisting"
     END_OF_DATA = "end_of_data", "End of data"
 
 

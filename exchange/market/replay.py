@@ -135,6 +135,10 @@ class ReplayMarket:
             if (closed := series.closed_by(moment_ms)) > 0
         ]
 
+    def doubts(self) -> tuple[str, ...]:
+        """Stored prices are never in doubt."""
+        return ()
+
     def _of(self, symbol: str) -> ReplaySeries:
         try:
             return self._series[symbol]

@@ -28,6 +28,7 @@ from exchange.domain import (
     OrderReport,
     OrderRequest,
     PositionReport,
+    VenueHealth,
     quantise,
 )
 from exchange.errors import (
@@ -117,9 +118,10 @@ class PaperExchange:
         with self._present() as state:
             return tuple(order.report() for order in state.orders.values())
 
-    def executions(self, *, since: datetime) -> Sequence[Execution]:
+    def executions(self, *, since: datetime, order_link_id: str = "") -> Sequence[Execution]:
         with self._present():
-            return rows.executions_since(self._account, since)
+            found = rows.executions_since(self._account, since)
+        return [one for one in found if order_link_id in ("", one.order_link_id)]
 
     def positions(self) -> Sequence[PositionReport]:
         with self._present() as state:
@@ -149,6 +151,13 @@ class PaperExchange:
             executions=tuple(one for update in told for one in update.executions),
             ledger=tuple(one for update in told for one in update.ledger),
         )
+
+    def health(self) -> VenueHealth:
+        """The paper venue is as reliable as its market; what that doubts is asked there."""
+        return VenueHealth()
+
+    def close(self) -> None:
+        """Nothing is kept open."""
 
     @contextmanager
     def _present(self) -> Iterator[PaperState]:

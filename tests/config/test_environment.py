@@ -53,6 +53,22 @@ WRONG = [
         "CSRF_TRUSTED_ORIGINS: got 'trade.example', "
         "wants origins such as https://trade.example, with commas between them",
     ),
+    ({"MARKET": "binance"}, "MARKET: got 'binance', wants sim or bybit"),
+    (
+        {"BYBIT_REST_URL": "https://api.bybit.com"},
+        "BYBIT_REST_URL: got 'https://api.bybit.com', "
+        "wants http://127.0.0.1:PORT of a local simulator, or unset",
+    ),
+    (
+        {"KEY_ENCRYPTION_KEY": "c2hvcnQ="},
+        "KEY_ENCRYPTION_KEY: got a value that is not shown, "
+        "wants 32 bytes in base64 that encrypt exchange keys, or unset for generated ones",
+    ),
+    (
+        {"HEARTBEAT_URL": "ping.example/token"},
+        "HEARTBEAT_URL: got a value that is not shown, "
+        "wants an http or https address to ping every minute, or unset",
+    ),
     ({"DEMO_SPEED": "100"}, "DEMO_SPEED: got '100', wants 1, 10, 60 or 120"),
     ({"DEMO_SEED": "-1"}, "DEMO_SEED: got '-1', wants a whole number from 0"),
     (

@@ -89,7 +89,7 @@ class Execution(models.Model):
     )
     order = models.ForeignKey(Order, on_delete=models.PROTECT, null=True, related_name="executions")
     trade = models.ForeignKey(Trade, on_delete=models.PROTECT, null=True, related_name="executions")
-    exec_id = models.CharField(max_length=40)
+    exec_id = models.CharField(max_length=64)
     venue_order_id = models.CharField(max_length=40)
     order_link_id = models.CharField(max_length=36, blank=True)
     symbol = models.CharField(max_length=40)

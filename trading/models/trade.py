@@ -112,7 +112,7 @@ class Cashflow(models.Model):
     """Funding and transfers of an account, booked once. ``amount`` changes the wallet (USDT)."""
 
     account = models.ForeignKey(ExchangeAccount, on_delete=models.PROTECT, related_name="cashflows")
-    entry_id = models.CharField(max_length=40)
+    entry_id = models.CharField(max_length=80)
     kind = models.CharField(max_length=12, choices=CashflowKind.choices)
     symbol = models.CharField(max_length=40, blank=True)
     trade = models.ForeignKey(Trade, on_delete=models.PROTECT, null=True, related_name="cashflows")

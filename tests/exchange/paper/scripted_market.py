@@ -92,6 +92,7 @@ class ScriptedMarket:
         self._steps: dict[str, list[PriceStep]] = {name: [] for name in names}
         self._funding: dict[str, list[FundingEvent]] = {name: [] for name in names}
         self.silent = False
+        self.doubted: list[str] = []
 
     def play(self, *bars: Bar, symbol: str = "BTCUSDT") -> None:
         """Let each bar happen, one minute after the other."""
@@ -146,3 +147,6 @@ class ScriptedMarket:
 
     def funding(self, symbol: str, start: datetime, end: datetime) -> Sequence[FundingEvent]:
         return [one for one in self._funding[symbol] if start < one.time <= end]
+
+    def doubts(self) -> tuple[str, ...]:
+        return tuple(self.doubted)

@@ -25,6 +25,7 @@ from exchange.domain import (
     PositionReport,
     Side,
     TimeInForce,
+    VenueHealth,
     VenueOrderStatus,
     quantise,
 )
@@ -50,6 +51,8 @@ class FakeVenue:
         self.cancels: list[str] = []
         self.stop_calls: list[tuple[Decimal | None, Decimal | None]] = []
         self.lookups = 0
+        self.condition = VenueHealth()
+        self.closed = False
         self.reports: dict[str, OrderReport] = {}
         self.fills_done: list[Execution] = []
         self.entries: list[LedgerEntry] = []
@@ -302,12 +305,14 @@ class FakeVenue:
             if not report.status.final and link_id not in self.hidden
         ]
 
-    def executions(self, *, since: datetime) -> Sequence[Execution]:
+    def executions(self, *, since: datetime, order_link_id: str = "") -> Sequence[Execution]:
         self._refuse_when_down("executions")
         return [
             execution
             for execution in self.fills_done
-            if execution.time >= since and execution.order_link_id not in self.hidden
+            if execution.time >= since
+            and execution.order_link_id not in self.hidden
+            and order_link_id in ("", execution.order_link_id)
         ]
 
     def positions(self) -> Sequence[PositionReport]:
@@ -330,6 +335,12 @@ class FakeVenue:
             executions=tuple(one for update in told for one in update.executions),
             ledger=tuple(one for update in told for one in update.ledger),
         )
+
+    def health(self) -> VenueHealth:
+        return self.condition
+
+    def close(self) -> None:
+        self.closed = True
 
     def _refuse_when_down(self, call: str) -> None:
         if call in self.down or "everything" in self.down:
