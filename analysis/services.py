@@ -24,6 +24,7 @@ from analysis.input_hash import input_hash
 from analysis.models import Analysis, AnalystProfile
 from analysis.ports import Analyst
 from exchange.domain import quantise
+from exchange.fault_points import fault_point
 
 logger = structlog.get_logger(__name__)
 
@@ -68,6 +69,7 @@ def analysis_obtain(
         row.source = source
         fresh.append(row)
     if fresh:
+        fault_point("K2")
         Analysis.objects.bulk_create(fresh, ignore_conflicts=True)
         # A row that met an earlier one of the same question was not stored and none of them
         # knows its key, so what stands in the table is read again.

@@ -12,7 +12,7 @@ import secrets
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import (
@@ -209,6 +209,21 @@ class Environment(BaseSettings):
                     )
         return self
 
+    @model_validator(mode="after")
+    def _faults_stay_on_this_machine(self) -> Environment:
+        """Kill points are armed only where nothing they break can be real."""
+        if self.faults_dir is None:
+            return self
+        wants = "wants every endpoint on this machine while FAULTS_DIR is set"
+        for name in ("bybit_rest_url", "bybit_ws_public_url", "bybit_ws_private_url"):
+            if getattr(self, name) is None:
+                raise ValueError(f"{name.upper()}: got nothing, {wants}")
+        for name in ("database_url", "redis_url", "sentry_dsn", "heartbeat_url"):
+            secret: SecretStr | None = getattr(self, name)
+            if secret is not None and not _on_this_machine(secret.get_secret_value()):
+                raise ValueError(f"{name.upper()}: got a value that is not shown, {wants}")
+        return self
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -224,6 +239,13 @@ class Environment(BaseSettings):
     def data(self) -> Path:
         """The data folder, absolute."""
         return self.autotrader_data.expanduser().resolve()
+
+
+def _on_this_machine(url: str) -> bool:
+    """Whether the address is loopback, a unix socket, or has no host."""
+    parts = urlsplit(url)
+    host = parts.hostname or dict(parse_qsl(parts.query)).get("host", "")
+    return host in LOOPBACK or not host or host.startswith("/")
 
 
 def _with_scheme(value: SecretStr | None, *schemes: str) -> SecretStr | None:

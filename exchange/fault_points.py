@@ -18,7 +18,7 @@ from pathlib import Path
 
 POINTS = {
     "K1": "a cycle was claimed, no symbol read yet",
-    "K2": "a chart is drawn, its analysis not stored",
+    "K2": "the analyst has answered, nothing is stored",
     "K5": "signals are committed, nobody told",
     "K8": "a signal is claimed for sending, its order not stored",
     "K9": "an entry is stored and marked submitted, not sent",

@@ -69,6 +69,21 @@ WRONG = [
         "HEARTBEAT_URL: got a value that is not shown, "
         "wants an http or https address to ping every minute, or unset",
     ),
+    (
+        {"FAULTS_DIR": "/tmp/faults"},
+        "BYBIT_REST_URL: got nothing, wants every endpoint on this machine while FAULTS_DIR is set",
+    ),
+    (
+        {
+            "FAULTS_DIR": "/tmp/faults",
+            "BYBIT_REST_URL": "http://127.0.0.1:9",
+            "BYBIT_WS_PUBLIC_URL": "ws://127.0.0.1:9",
+            "BYBIT_WS_PRIVATE_URL": "ws://127.0.0.1:9",
+            "DATABASE_URL": "postgresql://user:hunter2@db.example/x",
+        },
+        "DATABASE_URL: got a value that is not shown, "
+        "wants every endpoint on this machine while FAULTS_DIR is set",
+    ),
     ({"DEMO_SPEED": "100"}, "DEMO_SPEED: got '100', wants 1, 10, 60 or 120"),
     ({"DEMO_SEED": "-1"}, "DEMO_SEED: got '-1', wants a whole number from 0"),
     (

@@ -21,6 +21,7 @@ from analysis.ports import Analyst
 from analysis.services import analysis_obtain, recommendation_of
 from exchange.candles import CandleWindow
 from exchange.errors import MarketDataError
+from exchange.fault_points import fault_point
 from exchange.models import ExchangeAccount
 from exchange.ports import Clock, MarketData
 from trading.choices import CommandKind, CycleState, SignalState, StepStatus, TradeState
@@ -62,6 +63,7 @@ def cycle_run(
     )
     cycle = Cycle.objects.select_related("bot__account", "bot__analyst_profile").get(pk=cycle_id)
     if claimed == 1:
+        fault_point("K1")
         _Run(cycle, ports, on_step).run()
         cycle.refresh_from_db()
     return cycle
@@ -218,6 +220,7 @@ class _Run:
             waiting = store_signals(
                 self.cycle, self.signals, settings, self.market.speed, self.ports.clock.now()
             )
+            fault_point("K5")
             note.summary = f"{len(waiting)} need an answer ({settings.autonomy.label.lower()})"
             note.status = StepStatus.DONE if waiting else StepStatus.SKIPPED
         with self.steps.step(6) as note:
