@@ -22,12 +22,13 @@ from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from analysis.models import AnalystProfile
-from exchange.choices import Mode
-from exchange.domain import TIMEFRAMES
+from exchange.choices import Mode, Region
+from exchange.domain import TIMEFRAMES, quantise
 from exchange.errors import MarketDataError
 from exchange.market.clock import SessionClock, WallClock
 from exchange.market.session import session_create
-from exchange.models import ExchangeAccount
+from exchange.models import ExchangeAccount, MarketSession
+from exchange.services import key_store
 from trading.choices import (
     ApprovalDecision,
     Autonomy,
@@ -58,9 +59,15 @@ from trading.models import (
 )
 
 Actor = User | None
-MARKET_MODES = (Mode.SIM, Mode.REPLAY)
+PAPER_MODES = (Mode.SIM, Mode.REPLAY, Mode.PAPER)
+CONNECTED_MODES = (Mode.DEMO, Mode.TESTNET)
 REASON_LENGTH = 200
 CYCLE_TASK = "trading.tasks.cycle_run"
+
+
+def default_autonomy(mode: Mode) -> Autonomy:
+    """What a new bot may do alone: with simulated fills everything, else it asks."""
+    return Autonomy.AUTO if mode in PAPER_MODES else Autonomy.APPROVE
 
 
 def account_create(
@@ -69,49 +76,126 @@ def account_create(
     mode: Mode,
     profile: RiskProfile,
     symbols: Sequence[str],
-    market_start: datetime,
+    market_start: datetime | None = None,
     speed: int = 1,
     seed: int = 0,
     start_equity: Decimal | None = None,
     market_end: datetime | None = None,
+    region: Region = Region.GLOBAL,
 ) -> ExchangeAccount:
-    """Create an account with its market, limits of ``profile``, trading state and lease row.
+    """Create an account of simulated fills with its market, limits of ``profile``, trading state
+    and lease row.
 
-    Raises ``ActionRefused`` for modes that are not built, names that are taken, and markets,
+    A market on live prices (PAPER) starts now and runs at speed 1; the others need a
+    ``market_start``. Raises ``ActionRefused`` for other modes, names that are taken, and markets,
     symbols, times or amounts that make no sense.
     """
-    if mode not in MARKET_MODES:
-        raise ActionRefused(f"{mode} accounts can't be made yet; use SIM or REPLAY")
+    if mode not in PAPER_MODES:
+        raise ActionRefused(_why_not_paper(mode))
+    start = timezone.now() if market_start is None and mode is Mode.PAPER else market_start
+    if start is None:
+        raise ActionRefused(f"a {mode} market needs a start")
+    equity = PROFILE_EQUITY[profile] if start_equity is None else start_equity
+    account = ExchangeAccount(name=name, mode=mode, region=region, start_equity=equity)
+    with transaction.atomic(), _refusing():
+        _account_save(account, profile, symbols, start)
+        if mode is Mode.PAPER:
+            _live_session(account, symbols, speed, start)
+        else:
+            session_create(
+                account=account,
+                seed=seed,
+                symbols=list(symbols),
+                speed=speed,
+                start=start,
+                end=market_end,
+            )
+    return account
+
+
+def account_connected(
+    *,
+    name: str,
+    mode: Mode,
+    region: Region,
+    profile: RiskProfile,
+    symbols: Sequence[str],
+    api_key: str,
+    api_secret: str,
+    wallet: Decimal,
+    connected_at: datetime,
+    key_facts: dict[str, Any],
+    actor: Actor,
+) -> ExchangeAccount:
+    """Create the account of an examined key (``trading.connection`` examines), the secret sealed.
+
+    ``connected_at`` is the venue's time: what it did before is not booked. ``wallet`` is the USDT
+    wallet then. Raises ``ActionRefused`` for other modes than DEMO and TESTNET and for what
+    ``account_create`` refuses.
+    """
+    if mode not in CONNECTED_MODES:
+        raise ActionRefused(f"{mode} accounts can't be connected; use DEMO or TESTNET")
+    account = ExchangeAccount(
+        name=name,
+        mode=mode,
+        region=region,
+        start_equity=quantise(wallet),
+        connected_at=connected_at,
+        key_facts=key_facts,
+    )
+    with transaction.atomic(), _refusing():
+        _account_save(account, profile, symbols, connected_at)
+        _live_session(account, symbols, 1, connected_at)
+        key_store(account=account, api_key=api_key, api_secret=api_secret)
+        action_note(actor, "account connected", account.name)
+        record("account_connected", f"{account} connected to Bybit.", account=account)
+    return account
+
+
+def _why_not_paper(mode: Mode) -> str:
+    if mode in CONNECTED_MODES:
+        return f"{mode} accounts need a key: connect one on the page Connection"
+    return f"{mode} accounts can't be made yet; use SIM, REPLAY or PAPER"
+
+
+def _account_save(
+    account: ExchangeAccount, profile: RiskProfile, symbols: Sequence[str], start: datetime
+) -> None:
+    """The account and the rows that every account has; the caller adds its market."""
     if len(set(symbols)) != len(symbols):
         raise ActionRefused("a symbol stands in the list twice")
-    if ExchangeAccount.objects.filter(name=name).exists():
-        raise ActionRefused(f"an account named {name!r} exists already")
-    equity = PROFILE_EQUITY[profile] if start_equity is None else start_equity
-    account = ExchangeAccount(name=name, mode=mode, start_equity=equity)
+    if ExchangeAccount.objects.filter(name=account.name).exists():
+        raise ActionRefused(f"an account named {account.name!r} exists already")
+    account.full_clean()
+    account.save()
     now = timezone.now()
-    with transaction.atomic(), _refusing():
-        account.full_clean()
-        account.save()
-        session_create(
-            account=account,
-            seed=seed,
-            symbols=list(symbols),
-            speed=speed,
-            start=market_start,
-            end=market_end,
-        )
-        RiskLimits.objects.create(
-            account=account, profile=profile, **asdict(PROFILE_LIMITS[profile]) | {"version": 1}
-        )
-        TradingState.objects.create(account=account, reason="created")
-        Lease.objects.create(account=account, expires_at=now, acquired_at=now, heartbeat_at=now)
-        EquityPoint.objects.create(
-            account=account,
-            time=market_start,
-            wallet=account.start_equity,
-            equity=account.start_equity,
-        )
-    return account
+    RiskLimits.objects.create(
+        account=account, profile=profile, **asdict(PROFILE_LIMITS[profile]) | {"version": 1}
+    )
+    TradingState.objects.create(account=account, reason="created")
+    Lease.objects.create(account=account, expires_at=now, acquired_at=now, heartbeat_at=now)
+    EquityPoint.objects.create(
+        account=account, time=start, wallet=account.start_equity, equity=account.start_equity
+    )
+
+
+def _live_session(
+    account: ExchangeAccount, symbols: Sequence[str], speed: int, start: datetime
+) -> None:
+    """A market on live prices: its symbols; time is the venue's own."""
+    if speed != 1:
+        raise ActionRefused(f"live prices run at speed 1, not {speed}")
+    if not symbols:
+        raise ActionRefused("an account needs at least one symbol")
+    MarketSession.objects.create(
+        account=account,
+        symbols=list(symbols),
+        speed=1,
+        start=start,
+        anchor_market=start,
+        anchor_wall=timezone.now(),
+        reserved_until=start,
+    )
 
 
 def bot_create(
@@ -304,7 +388,10 @@ def command_request(
 
 def cycle_request(*, bot: Bot, actor: Actor) -> Cycle:
     """Run the bot's newest boundary once more, only to observe."""
-    clock = SessionClock(bot.account.market_session.pk, WallClock())
+    # Live markets run by wall time, near enough to name a candle.
+    session = bot.account.market_session
+    simulated = Mode(bot.account.mode) in MARKET_MODES
+    clock = SessionClock(session.pk, WallClock()) if simulated else WallClock()
     with transaction.atomic():
         cycle = schedule.cycle_request(bot, clock.now())
         _acted(actor, "cycle run now", str(cycle), "")

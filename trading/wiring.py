@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import os
 import socket
-import threading
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cache
-
-import structlog
-from django.db import DatabaseError, close_old_connections, connection
+from typing import TYPE_CHECKING
 
 from analysis.analysts.technical import TechnicalAnalyst
 from analysis.choices import AnalystKind
 from analysis.models import AnalystProfile
 from analysis.ports import Analyst
-from exchange.choices import Mode
+from exchange.choices import BYBIT_MODES, Mode
 from exchange.market.clock import MarketClock, SessionClock, WallClock
 from exchange.market.session import market_for_session
 from exchange.models import ExchangeAccount, MarketSession
@@ -22,22 +21,36 @@ from exchange.paper.ledger import PaperExchange, open_ledger
 from exchange.ports import ExchangeClient, MarketData
 from trading.cycle.run import CyclePorts
 from trading.errors import TradingError
-from trading.execution.desk import Desk, PlugPulled
-from trading.execution.lease import BOOT_ID, AccountLease
-from trading.execution.loop import LeaseLost, Trader
-from trading.execution.plug import note_death, tell_recovery
+from trading.execution.lease import BOOT_ID
 
-logger = structlog.get_logger(__name__)
+if TYPE_CHECKING:
+    from exchange.bybit.client import BybitClient
+    from exchange.bybit.market import BybitMarket
+    from exchange.bybit.rest import BybitRest
 
 WALL = WallClock()
-EXTEND_EVERY_S = 1.0
-TAKE_OVER_EVERY_S = 1.0
 HOST = socket.gethostname()[:30].replace("/", "-")
 CLAIMANT = f"{HOST}/{os.getpid()}/{BOOT_ID}"
+SESSION_MODES = frozenset({Mode.SIM, Mode.REPLAY})
+
+# Live markets with a stream, of the accounts that this process trades.
+_streaming: dict[int, BybitMarket] = {}
 
 
 class ModeNotBuilt(TradingError):
     """The account's mode has no venue here yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Venue:
+    """What a trader is handed. ``clock`` is the market's own, where a trader must keep it running;
+    ``doors`` have a clock offset to measure; ``close`` ends streams and connections."""
+
+    market: MarketData
+    client: ExchangeClient
+    clock: SessionClock | None
+    doors: tuple[BybitRest, ...]
+    close: Callable[[], None]
 
 
 @cache
@@ -46,23 +59,32 @@ def _session_clock(session_id: int) -> SessionClock:
 
 
 @cache
-def _market(session_id: int, mode: Mode) -> MarketData:
+def _session_market(session_id: int, mode: Mode) -> MarketData:
     session = MarketSession.objects.get(pk=session_id)
     return market_for_session(session, mode, _session_clock(session_id))
+
+
+@cache
+def _asking_market(account_id: int) -> BybitMarket:
+    """Live prices without a stream, for processes that only look now and then."""
+    return _live_market(ExchangeAccount.objects.get(pk=account_id), streamed=False)
 
 
 def forget_markets() -> None:
     """Drop the markets this process keeps; a test or an import may have changed what they read."""
     _session_clock.cache_clear()
-    _market.cache_clear()
+    _session_market.cache_clear()
+    _asking_market.cache_clear()
 
 
 def market_for(account: ExchangeAccount) -> MarketData:
-    """The market of an account, one object per process. Raises ``ModeNotBuilt``."""
+    """The market of an account, one object per process. Raises ``ModeNotBuilt``, and
+    ``ExchangeError`` where the account's site can't be used."""
     mode = Mode(account.mode)
-    if mode not in (Mode.SIM, Mode.REPLAY):
-        raise ModeNotBuilt(f"{account} can't be traded yet: mode {mode} has no venue here")
-    return _market(account.market_session.pk, mode)
+    if mode in SESSION_MODES:
+        return _session_market(account.market_session.pk, mode)
+    _refuse_unbuilt(account)
+    return _streaming.get(account.pk) or _asking_market(account.pk)
 
 
 def stepped_market_for(account: ExchangeAccount, clock: MarketClock) -> MarketData:
@@ -71,11 +93,70 @@ def stepped_market_for(account: ExchangeAccount, clock: MarketClock) -> MarketDa
 
 
 def client_for(account: ExchangeAccount, market: MarketData) -> ExchangeClient:
-    """The venue of an account. Raises ``ModeNotBuilt``."""
+    """The paper venue of an account on ``market``. Raises ``ModeNotBuilt``."""
     if not account.uses_paper_ledger:
-        raise ModeNotBuilt(f"{account} can't be traded yet: mode {account.mode} has no venue here")
+        raise ModeNotBuilt(f"{account} has no paper venue: it trades on Bybit itself")
     open_ledger(account, market.now())
     return PaperExchange(account, market)
+
+
+def open_venue(account: ExchangeAccount) -> Venue:
+    """Market and venue to trade ``account`` on, with streams where there are any.
+
+    Raises ``ModeNotBuilt``, and ``ExchangeError`` where keys or site can't be used.
+    """
+    if Mode(account.mode) in SESSION_MODES:
+        market = market_for(account)
+        clock = _session_clock(account.market_session.pk)
+        return Venue(market, client_for(account, market), clock, (), lambda: None)
+    _refuse_unbuilt(account)
+    return _open_live(account)
+
+
+def _open_live(account: ExchangeAccount) -> Venue:
+    market = _live_market(account, streamed=True)
+    doors = [market.rest]
+    try:
+        if Mode(account.mode) in BYBIT_MODES:
+            client = _bybit_client(account, market, streamed=True)
+            doors.append(client.rest)
+        else:
+            client = client_for(account, market)
+    except BaseException:
+        market.close()
+        raise
+    _streaming[account.pk] = market
+
+    def close() -> None:
+        _streaming.pop(account.pk, None)
+        client.close()
+        market.close()
+
+    return Venue(market, client, None, tuple(doors), close)
+
+
+def watchdog_client(account: ExchangeAccount) -> ExchangeClient:
+    """A client without streams for the watchdog, which needs keys once and no database later."""
+    _refuse_unbuilt(account)
+    return _bybit_client(account, _live_market(account, streamed=False), streamed=False)
+
+
+def _live_market(account: ExchangeAccount, *, streamed: bool) -> BybitMarket:
+    # Imported here: it pulls in pybit, which a process without such accounts does not need.
+    from exchange.bybit.assembly import live_market
+
+    return live_market(account, WALL, streamed=streamed)
+
+
+def _bybit_client(account: ExchangeAccount, market: BybitMarket, *, streamed: bool) -> BybitClient:
+    from exchange.bybit.assembly import bybit_client
+
+    return bybit_client(account, WALL, market.instrument, streamed=streamed)
+
+
+def _refuse_unbuilt(account: ExchangeAccount) -> None:
+    if Mode(account.mode) is Mode.LIVE:
+        raise ModeNotBuilt(f"{account} can't be traded: real money is refused")
 
 
 def analyst_for(profile: AnalystProfile) -> Analyst:
@@ -108,131 +189,3 @@ def _process_exists(pid: int) -> bool:
     except PermissionError:
         return True
     return True
-
-
-class AccountTrader(threading.Thread):
-    """Keeps one account traded: waits for the lease, trades, recovers after a fall."""
-
-    def __init__(self, account: ExchangeAccount) -> None:
-        super().__init__(name=f"trader-{account.pk}", daemon=True)
-        self.account = account
-        self.stopping = threading.Event()
-
-    def run(self) -> None:
-        """Trade until told to stop; whatever ends a trader, the next one recovers."""
-        while not self.stopping.is_set():
-            close_old_connections()
-            try:
-                self._trade_once()
-            except PlugPulled:
-                continue
-            except LeaseLost as exc:
-                logger.warning("passive again", account=self.account.pk, reason=str(exc))
-            except Exception:
-                logger.exception("trader fell; it starts again", account=self.account.pk)
-            self.stopping.wait(TAKE_OVER_EVERY_S)
-        connection.close()
-
-    def _trade_once(self) -> None:
-        lease = AccountLease(self.account, WALL)
-        if not self._wait_for(lease):
-            return
-        ended = False
-        try:
-            self._trade(lease)
-            ended = True
-        finally:
-            if ended:
-                lease.release()
-            else:
-                lease.abandon()
-
-    def _trade(self, lease: AccountLease) -> None:
-        clock = _session_clock(self.account.market_session.pk)
-        clock.resume()
-        market = market_for(self.account)
-        desk = Desk(
-            account=self.account,
-            client=client_for(self.account, market),
-            market=market,
-            clock=WALL,
-            lease=lease,
-            stop=self.stopping,
-        )
-        pusher = threading.Thread(
-            target=self._push_time, args=(clock, desk), name="market-time", daemon=True
-        )
-        clock.extend()
-        pusher.start()
-        try:
-            trader = Trader(desk)
-            trader.start()
-            tell_recovery(desk)
-            trader.run()
-        except PlugPulled:
-            note_death(desk)
-            raise
-        finally:
-            desk.lease_over.set()
-            pusher.join(timeout=2)
-        clock.freeze()
-
-    def _wait_for(self, lease: AccountLease) -> bool:
-        """Stay passive while somebody else trades the account; say so once, and when it ends."""
-        said = False
-        while not lease.acquire():
-            if not said:
-                logger.warning(
-                    "another process trades the account; waiting to take over",
-                    account=str(self.account),
-                )
-                said = True
-            if self.stopping.wait(TAKE_OVER_EVERY_S):
-                return False
-        if said:
-            logger.info("took the account over; trading", account=str(self.account))
-        return True
-
-    def _push_time(self, clock: SessionClock, desk: Desk) -> None:
-        """Market time runs while the lease is ours: no trader, no time."""
-        while not desk.lease_over.wait(EXTEND_EVERY_S):
-            close_old_connections()
-            try:
-                if desk.lease.seconds_left > 0:
-                    clock.extend()
-            except DatabaseError:
-                # Time stands still until the database answers; the thread must outlive that.
-                logger.warning("market time could not be extended", exc_info=True)
-        connection.close()
-
-
-class TraderSupervisor:
-    """One trader per active account of this installation, or of those named."""
-
-    def __init__(self, account_ids: list[int] | None = None) -> None:
-        self._account_ids = account_ids
-        self._traders: dict[int, AccountTrader] = {}
-
-    @property
-    def accounts(self) -> list[ExchangeAccount]:
-        """Accounts that have a trader here, trading or waiting to take over."""
-        return [trader.account for trader in self._traders.values()]
-
-    def start(self) -> None:
-        """Start a trader for every account that can be traded here."""
-        accounts = ExchangeAccount.objects.filter(is_active=True).exclude(market_session=None)
-        if self._account_ids is not None:
-            accounts = accounts.filter(pk__in=self._account_ids)
-        for account in accounts:
-            if account.pk not in self._traders and account.market_session.speed > 0:
-                trader = AccountTrader(account)
-                self._traders[account.pk] = trader
-                trader.start()
-
-    def stop(self, timeout: float) -> None:
-        """Ask all to end cleanly and wait for them, at most ``timeout`` seconds together."""
-        for trader in self._traders.values():
-            trader.stopping.set()
-        deadline = WALL.monotonic() + timeout
-        for trader in self._traders.values():
-            trader.join(max(0.0, deadline - WALL.monotonic()))

@@ -14,19 +14,21 @@ from pytest_django.fixtures import Settings
 from exchange.choices import Mode
 from exchange.models import ExchangeAccount, MarketSession
 from tests.factories import AccountFactory
-from trading import wiring
+from trading import traders
 from trading.choices import CommandKind, CommandState, RiskProfile
 from trading.models import Command, Event, Lease
 from trading.services import account_create, command_request
+from trading.traders import TraderSupervisor
 from trading.wiring import (
     CLAIMANT,
     HOST,
     ModeNotBuilt,
-    TraderSupervisor,
     claimant_alive,
     client_for,
     forget_markets,
     market_for,
+    open_venue,
+    watchdog_client,
 )
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -96,7 +98,7 @@ def test_a_second_trader_waits_for_the_first(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr(wiring, "TAKE_OVER_EVERY_S", 0.05)
+    monkeypatch.setattr(traders, "TAKE_OVER_EVERY_S", 0.05)
     caplog.set_level("INFO")
     first = supervise()
     until(lambda: lease().reconciled)
@@ -114,7 +116,7 @@ def test_a_second_trader_waits_for_the_first(
 def test_a_trader_that_lost_its_lease_becomes_passive_and_comes_back(
     supervise: Callable[[], TraderSupervisor], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(wiring, "TAKE_OVER_EVERY_S", 0.05)
+    monkeypatch.setattr(traders, "TAKE_OVER_EVERY_S", 0.05)
     supervise()
     until(lambda: lease().reconciled)
     Lease.objects.update(token=40, holder="another")
@@ -147,12 +149,29 @@ def test_only_accounts_whose_market_runs_are_traded(account: ExchangeAccount) ->
     assert lease().token == 0
 
 
-def test_modes_without_a_venue_are_refused(account: ExchangeAccount) -> None:
-    demo = AccountFactory.create(mode=Mode.DEMO)
-    with pytest.raises(ModeNotBuilt, match="has no venue here"):
-        market_for(demo)
-    with pytest.raises(ModeNotBuilt, match="has no venue here"):
-        client_for(demo, market_for(account))
+def test_real_money_is_refused_wherever_it_is_asked_for(account: ExchangeAccount) -> None:
+    live = AccountFactory.create(mode=Mode.LIVE)
+    for ask in (market_for, open_venue, watchdog_client):
+        with pytest.raises(ModeNotBuilt, match="real money is refused"):
+            ask(live)
+    with pytest.raises(ModeNotBuilt, match="has no paper venue"):
+        client_for(live, market_for(account))
+
+
+def test_an_account_made_later_gets_its_trader(
+    supervise: Callable[[], TraderSupervisor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(traders, "LOOK_FOR_ACCOUNTS_S", 0.05)
+    supervise()
+    later = account_create(
+        name="Later",
+        mode=Mode.SIM,
+        profile=RiskProfile.CLASSIC,
+        symbols=["ETHUSDT"],
+        market_start=START,
+        speed=120,
+    )
+    until(lambda: Lease.objects.get(account=later).reconciled)
 
 
 @pytest.mark.parametrize(

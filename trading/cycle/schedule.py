@@ -11,10 +11,11 @@ from django.utils import timezone
 
 from exchange.candles import floor_time
 from exchange.domain import TIMEFRAMES
+from exchange.errors import ExchangeError, MarketDataError
 from exchange.models import ExchangeAccount
 from exchange.ports import MarketData
 from trading.choices import BotState, CycleState
-from trading.errors import ActionRefused
+from trading.errors import ActionRefused, TradingError
 from trading.events import record
 from trading.models import Bot, Cycle
 
@@ -75,11 +76,23 @@ def cycles_create_due(
     )
     created = 0
     for bot in bots.select_related("account", "account__market_session"):
-        cycle = cycle_due(bot, market_for(bot.account).now())
+        now = _market_now(market_for, bot.account)
+        cycle = cycle_due(bot, now) if now is not None else None
         if cycle is not None:
             created += 1
             enqueue(cycle.pk)
     return created
+
+
+def _market_now(
+    market_for: Callable[[ExchangeAccount], MarketData], account: ExchangeAccount
+) -> datetime | None:
+    """Market time, or None where the market can't be had: that must not stop other accounts."""
+    try:
+        return market_for(account).now()
+    except (ExchangeError, MarketDataError, TradingError) as exc:
+        logger.warning("no market time", account=account.pk, reason=str(exc))
+        return None
 
 
 def cycles_requeue(
@@ -95,7 +108,9 @@ def cycles_requeue(
         if cycle.state == CycleState.RUNNING and alive(cycle.claimed_by):
             continue
         account = cycle.bot.account
-        now = market_for(account).now()
+        now = _market_now(market_for, account)
+        if now is None:
+            continue
         in_time = now <= latest_start(cycle.boundary, TIMEFRAMES[cycle.timeframe])
         if cycle.attempt > 0 or in_time:
             Cycle.objects.filter(pk=cycle.pk, state=CycleState.RUNNING).update(

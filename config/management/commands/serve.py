@@ -22,7 +22,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         # Imported here: it pulls in the market and its numbers, which other commands don't need.
-        from trading.wiring import TraderSupervisor
+        from trading.traders import TraderSupervisor
 
         if not settings.EMBEDDED:
             raise CommandError(

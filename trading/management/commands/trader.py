@@ -12,7 +12,7 @@ from django.core.management.base import CommandError
 
 from exchange.management.base import DatabaseCommand
 from exchange.models import ExchangeAccount
-from trading.wiring import TraderSupervisor
+from trading.traders import TraderSupervisor
 
 STOP_TIMEOUT_S = 5.0
 

@@ -1,0 +1,65 @@
+"""Put doors, streams, market and client together for one account."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from exchange.bybit.client import BybitClient
+from exchange.bybit.connect import credentials_of
+from exchange.bybit.hosts import Hosts, hosts_for
+from exchange.bybit.link import Link
+from exchange.bybit.market import BybitMarket
+from exchange.bybit.rest import BybitRest
+from exchange.bybit.stream import PrivateStream, PublicStream
+from exchange.choices import Mode, Region
+from exchange.domain import Instrument
+from exchange.models import ExchangeAccount
+from exchange.ports import Clock
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def live_market(account: ExchangeAccount, clock: Clock, *, streamed: bool) -> BybitMarket:
+    """Bybit's prices for the account's symbols, over a door without keys.
+
+    With ``streamed`` its stream runs at once. Raises ``HostRefused``.
+    """
+    hosts = _hosts(account)
+    link = Link(f"market-{account.pk}" if streamed else "", account.pk, hosts.rest)
+    rest = BybitRest(hosts, None, clock=clock, link=link)
+    stream = None
+    if streamed:
+        stream = PublicStream(hosts.ws_public, clock=clock, on_state=link.stream_state)
+        stream.start()
+    return BybitMarket(rest, stream, account.market_session.symbols)
+
+
+def bybit_client(
+    account: ExchangeAccount,
+    clock: Clock,
+    instruments: Callable[[str], Instrument],
+    *,
+    streamed: bool,
+) -> BybitClient:
+    """The account itself: orders, positions, money.
+
+    Raises ``HostRefused``, and ``SecretsUnreadable`` where the key's secret can't be decrypted.
+    """
+    hosts, credentials = _hosts(account), credentials_of(account)
+    link = Link(
+        f"account-{account.pk}" if streamed else f"watchdog-{account.pk}", account.pk, hosts.rest
+    )
+    rest = BybitRest(hosts, credentials, clock=clock, link=link)
+    stream = None
+    if streamed:
+        stream = PrivateStream(
+            hosts.ws_private, credentials, rest.server_time, clock=clock, on_state=link.stream_state
+        )
+        stream.start()
+    since = account.connected_at or EPOCH
+    return BybitClient(rest, stream, instruments, connected_at=since)
+
+
+def _hosts(account: ExchangeAccount) -> Hosts:
+    return hosts_for(Mode(account.mode), Region(account.region))

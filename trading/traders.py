@@ -1,0 +1,189 @@
+"""Traders as threads: each keeps one account traded, the supervisor keeps the traders."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import suppress
+
+import structlog
+from django.db import DatabaseError, close_old_connections, connection
+
+from exchange.errors import ExchangeError
+from exchange.models import ExchangeAccount
+from trading.errors import TradingError
+from trading.execution.desk import Desk, PlugPulled
+from trading.execution.lease import AccountLease
+from trading.execution.loop import LeaseLost, Trader
+from trading.execution.plug import note_death, tell_recovery
+from trading.wiring import WALL, Venue, open_venue
+
+logger = structlog.get_logger(__name__)
+
+KEEP_EVERY_S = 1.0
+MEASURE_EVERY_S = 30.0
+TAKE_OVER_EVERY_S = 1.0
+# A venue that can't be opened (a key that can't be read, a refused site) is tried this seldom.
+OPEN_AGAIN_S = 15.0
+LOOK_FOR_ACCOUNTS_S = 5.0
+
+
+class AccountTrader(threading.Thread):
+    """Keeps one account traded: waits for the lease, trades, recovers after a fall."""
+
+    def __init__(self, account: ExchangeAccount) -> None:
+        super().__init__(name=f"trader-{account.pk}", daemon=True)
+        self.account = account
+        self.stopping = threading.Event()
+
+    def run(self) -> None:
+        """Trade until told to stop; whatever ends a trader, the next one recovers."""
+        while not self.stopping.is_set():
+            close_old_connections()
+            pause = TAKE_OVER_EVERY_S
+            try:
+                self._trade_once()
+            except PlugPulled:
+                continue
+            except LeaseLost as exc:
+                logger.warning("passive again", account=self.account.pk, reason=str(exc))
+            except (ExchangeError, TradingError) as exc:
+                logger.error("the venue can't be opened", account=self.account.pk, reason=str(exc))
+                pause = OPEN_AGAIN_S
+            except Exception:
+                logger.exception("trader fell; it starts again", account=self.account.pk)
+            self.stopping.wait(pause)
+        connection.close()
+
+    def _trade_once(self) -> None:
+        lease = AccountLease(self.account, WALL)
+        if not self._wait_for(lease):
+            return
+        ended = False
+        try:
+            # Keys, symbols and region may have been changed since the thread was made.
+            self.account.refresh_from_db()
+            venue = open_venue(self.account)
+            try:
+                self._trade(lease, venue)
+            finally:
+                venue.close()
+            ended = True
+        finally:
+            if ended:
+                lease.release()
+            else:
+                lease.abandon()
+
+    def _trade(self, lease: AccountLease, venue: Venue) -> None:
+        desk = Desk(
+            account=self.account,
+            client=venue.client,
+            market=venue.market,
+            clock=WALL,
+            lease=lease,
+            stop=self.stopping,
+        )
+        if venue.clock is not None:
+            venue.clock.resume()
+            venue.clock.extend()
+        keeper = threading.Thread(
+            target=self._keep, args=(venue, desk), name="market-time", daemon=True
+        )
+        keeper.start()
+        try:
+            trader = Trader(desk)
+            trader.start()
+            tell_recovery(desk)
+            trader.run()
+        except PlugPulled:
+            note_death(desk)
+            raise
+        finally:
+            desk.lease_over.set()
+            keeper.join(timeout=2)
+        if venue.clock is not None:
+            venue.clock.freeze()
+
+    def _wait_for(self, lease: AccountLease) -> bool:
+        """Stay passive while somebody else trades the account; say so once, and when it ends."""
+        said = False
+        while not lease.acquire():
+            if not said:
+                logger.warning(
+                    "another process trades the account; waiting to take over",
+                    account=str(self.account),
+                )
+                said = True
+            if self.stopping.wait(TAKE_OVER_EVERY_S):
+                return False
+        if said:
+            logger.info("took the account over; trading", account=str(self.account))
+        return True
+
+    def _keep(self, venue: Venue, desk: Desk) -> None:
+        """Market time runs while the lease is ours (no trader, no time), and the offset of the
+        venue's clock is measured again."""
+        measured = WALL.monotonic()
+        while not desk.lease_over.wait(KEEP_EVERY_S):
+            close_old_connections()
+            try:
+                if venue.clock is not None and desk.lease.seconds_left > 0:
+                    venue.clock.extend()
+            except DatabaseError:
+                # Time stands still until the database answers; the thread must outlive that.
+                logger.warning("market time could not be extended", exc_info=True)
+            if WALL.monotonic() - measured >= MEASURE_EVERY_S:
+                measured = WALL.monotonic()
+                for door in venue.doors:
+                    with suppress(ExchangeError):
+                        door.measure_clock()
+        connection.close()
+
+
+class TraderSupervisor:
+    """One trader per active account of this installation, or of those named. Accounts that are
+    made later get theirs within seconds."""
+
+    def __init__(self, account_ids: list[int] | None = None) -> None:
+        self._account_ids = account_ids
+        self._traders: dict[int, AccountTrader] = {}
+        self._stopping = threading.Event()
+        self._looking = threading.Thread(target=self._look, name="supervisor", daemon=True)
+
+    @property
+    def accounts(self) -> list[ExchangeAccount]:
+        """Accounts that have a trader here, trading or waiting to take over."""
+        return [trader.account for trader in self._traders.values()]
+
+    def start(self) -> None:
+        """Start a trader for every account that can be traded here, and look for new ones."""
+        self._start_missing()
+        self._looking.start()
+
+    def _look(self) -> None:
+        while not self._stopping.wait(LOOK_FOR_ACCOUNTS_S):
+            close_old_connections()
+            with suppress(DatabaseError):
+                self._start_missing()
+        connection.close()
+
+    def _start_missing(self) -> None:
+        accounts = ExchangeAccount.objects.filter(is_active=True, market_session__speed__gt=0)
+        if self._account_ids is not None:
+            accounts = accounts.filter(pk__in=self._account_ids)
+        for account in accounts:
+            if account.pk not in self._traders and not self._stopping.is_set():
+                trader = AccountTrader(account)
+                self._traders[account.pk] = trader
+                trader.start()
+
+    def stop(self, timeout: float) -> None:
+        """Ask all to end cleanly and wait for them, at most ``timeout`` seconds together."""
+        self._stopping.set()
+        deadline = WALL.monotonic() + timeout
+        traders = list(self._traders.values())
+        for trader in traders:
+            trader.stopping.set()
+        for thread in (self._looking, *traders):
+            if thread.is_alive():
+                thread.join(max(0.0, deadline - WALL.monotonic()))
