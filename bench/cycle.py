@@ -58,11 +58,11 @@ def measure() -> dict[str, float]:
     from exchange.market.clock import SteppedClock
     from trading.cycle.run import CyclePorts
     from trading.execution.loop import Trader
-    from trading.wiring import CLAIMANT, WALL
+    from trading.wiring import WALL, claimant_now
 
     clock = SteppedClock(START)
     bot, desk = _bot_and_desk(clock)
-    ports = CyclePorts(desk.market, TechnicalAnalyst(), WALL, CLAIMANT)
+    ports = CyclePorts(desk.market, TechnicalAnalyst(), WALL, claimant_now())
     trader = Trader(desk)
     if not desk.lease.acquire():
         raise RuntimeError("another process holds the bench's account")

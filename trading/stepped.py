@@ -28,7 +28,7 @@ from trading.execution.loop import Trader
 from trading.execution.protection import want_close
 from trading.models import Bot, Trade
 from trading.selectors import LIVE_TRADES
-from trading.wiring import CLAIMANT, WALL, analyst_for, client_for, stepped_market_for
+from trading.wiring import WALL, analyst_for, claimant_now, client_for, stepped_market_for
 
 MAX_ROUNDS = 20
 NO_WAIT = timedelta(0)
@@ -121,7 +121,7 @@ class SteppedDriver:
             cycle = cycle_due(bot, self.clock.now(), NO_WAIT)
             if cycle is not None:
                 session_move(session=self.account.market_session, moment=self.clock.now())
-                ports = CyclePorts(self.market, analyst_for(bot.analyst_profile), WALL, CLAIMANT)
+                ports = CyclePorts(self.market, analyst_for(bot.analyst_profile), WALL, claimant_now())
                 cycle_run(cycle.pk, ports)
 
     def _close_all(self) -> None:

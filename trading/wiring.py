@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 WALL = WallClock()
 HOST = socket.gethostname()[:30].replace("/", "-")
-CLAIMANT = f"{HOST}/{os.getpid()}/{BOOT_ID}"
 SESSION_MODES = frozenset({Mode.SIM, Mode.REPLAY})
 
 # Live markets with a stream, of the accounts that this process trades.
@@ -167,8 +166,13 @@ def analyst_for(profile: AnalystProfile) -> Analyst:
 
 def cycle_ports(account: ExchangeAccount, profile: AnalystProfile) -> CyclePorts:
     return CyclePorts(
-        market=market_for(account), analyst=analyst_for(profile), clock=WALL, claimant=CLAIMANT
+        market=market_for(account), analyst=analyst_for(profile), clock=WALL, claimant=claimant_now()
     )
+
+
+def claimant_now() -> str:
+    """Who claims a cycle here: this very process. Task workers are forks, so it is asked anew."""
+    return f"{HOST}/{os.getpid()}/{BOOT_ID}"
 
 
 def claimant_alive(claimant: str) -> bool:
@@ -177,7 +181,7 @@ def claimant_alive(claimant: str) -> bool:
     if host and host != HOST:
         return True
     if process == str(os.getpid()):
-        return claimant == CLAIMANT
+        return claimant == claimant_now()
     return process.isdigit() and _process_exists(int(process))
 
 

@@ -20,10 +20,10 @@ from trading.models import Command, Event, Lease
 from trading.services import account_create, command_request
 from trading.traders import TraderSupervisor
 from trading.wiring import (
-    CLAIMANT,
     HOST,
     ModeNotBuilt,
     claimant_alive,
+    claimant_now,
     client_for,
     forget_markets,
     market_for,
@@ -177,7 +177,7 @@ def test_an_account_made_later_gets_its_trader(
 @pytest.mark.parametrize(
     ("claimant", "alive"),
     [
-        (lambda: CLAIMANT, True),
+        (claimant_now, True),
         (lambda: f"{HOST}/{os.getpid()}/earlier", False),
         (lambda: f"{HOST}/{os.getppid()}/x", True),
         (lambda: f"{HOST}/1/x", True),
