@@ -121,7 +121,9 @@ class SteppedDriver:
             cycle = cycle_due(bot, self.clock.now(), NO_WAIT)
             if cycle is not None:
                 session_move(session=self.account.market_session, moment=self.clock.now())
-                ports = CyclePorts(self.market, analyst_for(bot.analyst_profile), WALL, claimant_now())
+                ports = CyclePorts(
+                    self.market, analyst_for(bot.analyst_profile), WALL, claimant_now()
+                )
                 cycle_run(cycle.pk, ports)
 
     def _close_all(self) -> None:

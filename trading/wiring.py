@@ -166,7 +166,10 @@ def analyst_for(profile: AnalystProfile) -> Analyst:
 
 def cycle_ports(account: ExchangeAccount, profile: AnalystProfile) -> CyclePorts:
     return CyclePorts(
-        market=market_for(account), analyst=analyst_for(profile), clock=WALL, claimant=claimant_now()
+        market=market_for(account),
+        analyst=analyst_for(profile),
+        clock=WALL,
+        claimant=claimant_now(),
     )
 
 
