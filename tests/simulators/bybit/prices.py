@@ -18,8 +18,7 @@ from decimal import Decimal
 import numpy as np
 import numpy.typing as npt
 
-from tests.simulators.bybit.rules import DAY_MS, Kline, SymbolRules
-
+DAY_MS = 86_400_000
 DAY_S = 86_400
 HOUR_S = 3_600
 HISTORY_DAYS = 420
@@ -33,13 +32,38 @@ Ints = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
-class Market:
-    """A symbol's rules and how it trades: USDT, base coin per second, moves over those of BTC."""
+class SymbolRules:
+    """What the exchange says of a linear USDT perpetual; times in ms, ``base_price`` in USDT."""
 
-    rules: SymbolRules
+    symbol: str
+    base_coin: str
+    tick_size: Decimal
+    qty_step: Decimal
+    min_order_qty: Decimal
+    max_order_qty: Decimal
+    max_market_qty: Decimal
+    max_leverage: Decimal
     base_price: Decimal
     volume_per_s: Decimal
-    liveliness: float
+    min_notional: Decimal = Decimal("5")
+    leverage_step: Decimal = Decimal("0.01")
+    funding_interval_min: int = 480
+    maintenance_margin_rate: Decimal = Decimal("0.005")
+    launch_ms: int = 0
+    volatility: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Kline:
+    """A candle: ``start`` in ms, volume in base coin, turnover in quote coin."""
+
+    start: int
+    open: Decimal
+    high: Decimal
+    low: Decimal
+    close: Decimal
+    volume: Decimal
+    turnover: Decimal
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +76,7 @@ class Touch:
     ask_size: Decimal
 
 
-def _market(
+def _rules(
     symbol: str,
     tick: str,
     step: str,
@@ -61,33 +85,36 @@ def _market(
     leverage: str,
     price: str,
     volume: str,
-    liveliness: float,
-) -> Market:
-    rules = SymbolRules(
+    volatility: float,
+) -> SymbolRules:
+    return SymbolRules(
         symbol=symbol,
+        base_coin=symbol.removesuffix("USDT"),
         tick_size=Decimal(tick),
         qty_step=Decimal(step),
-        min_qty=Decimal(step),
-        max_qty=Decimal(max_qty),
+        min_order_qty=Decimal(step),
+        max_order_qty=Decimal(max_qty),
         max_market_qty=Decimal(market_qty),
         max_leverage=Decimal(leverage),
+        base_price=Decimal(price),
+        volume_per_s=Decimal(volume),
+        volatility=volatility,
     )
-    return Market(rules, Decimal(price), Decimal(volume), liveliness)
 
 
-MARKETS: tuple[Market, ...] = (
-    _market("BTCUSDT", "0.10", "0.001", "1190.000", "500.000", "100.00", "64000", "1.2", 1.0),
-    _market("ETHUSDT", "0.01", "0.01", "7240.00", "3620.00", "100.00", "3100", "18", 1.25),
-    _market("SOLUSDT", "0.010", "0.1", "79770.0", "15930.0", "100.00", "150", "180", 1.6),
-    _market("XRPUSDT", "0.0001", "0.1", "6500000.0", "1300000.0", "75.00", "2.1", "9000", 1.5),
-    _market("DOGEUSDT", "0.00001", "1", "51000000", "9600000", "75.00", "0.19", "70000", 1.8),
-    _market("BNBUSDT", "0.10", "0.01", "3250.00", "650.00", "50.00", "620", "2", 0.9),
-    _market("ADAUSDT", "0.0001", "1", "10250000", "2050000", "75.00", "0.65", "11000", 1.6),
-    _market("LINKUSDT", "0.001", "0.1", "212100.0", "42420.0", "50.00", "17", "300", 1.6),
-    _market("AVAXUSDT", "0.001", "0.1", "147500.0", "29500.0", "50.00", "29", "160", 1.7),
-    _market("LTCUSDT", "0.01", "0.1", "53000.0", "10600.0", "50.00", "92", "40", 1.2),
-    _market("DOTUSDT", "0.0001", "0.1", "890000.0", "178000.0", "50.00", "5.4", "700", 1.5),
-    _market(
+SYMBOLS: tuple[SymbolRules, ...] = (
+    _rules("BTCUSDT", "0.10", "0.001", "1190.000", "500.000", "100.00", "64000", "1.2", 1.0),
+    _rules("ETHUSDT", "0.01", "0.01", "7240.00", "3620.00", "100.00", "3100", "18", 1.25),
+    _rules("SOLUSDT", "0.010", "0.1", "79770.0", "15930.0", "100.00", "150", "180", 1.6),
+    _rules("XRPUSDT", "0.0001", "0.1", "6500000.0", "1300000.0", "75.00", "2.1", "9000", 1.5),
+    _rules("DOGEUSDT", "0.00001", "1", "51000000", "9600000", "75.00", "0.19", "70000", 1.8),
+    _rules("BNBUSDT", "0.10", "0.01", "3250.00", "650.00", "50.00", "620", "2", 0.9),
+    _rules("ADAUSDT", "0.0001", "1", "10250000", "2050000", "75.00", "0.65", "11000", 1.6),
+    _rules("LINKUSDT", "0.001", "0.1", "212100.0", "42420.0", "50.00", "17", "300", 1.6),
+    _rules("AVAXUSDT", "0.001", "0.1", "147500.0", "29500.0", "50.00", "29", "160", 1.7),
+    _rules("LTCUSDT", "0.01", "0.1", "53000.0", "10600.0", "50.00", "92", "40", 1.2),
+    _rules("DOTUSDT", "0.0001", "0.1", "890000.0", "178000.0", "50.00", "5.4", "700", 1.5),
+    _rules(
         "1000PEPEUSDT",
         "0.0000001",
         "100",
@@ -152,16 +179,15 @@ class SeededPrices:
         self,
         seed: int,
         start_ms: int,
-        symbols: Sequence[Market] | None = None,
+        symbols: Sequence[SymbolRules] | None = None,
         *,
         volatility: float = 1.0,
         clock: Callable[[], int] | None = None,
     ) -> None:
         launch_ms = (start_ms // DAY_MS - HISTORY_DAYS) * DAY_MS
-        self._markets = {each.rules.symbol: each for each in symbols or MARKETS}
         self._rules = {
-            symbol: replace(each.rules, launch_ms=launch_ms)
-            for symbol, each in self._markets.items()
+            each.symbol: replace(each, launch_ms=each.launch_ms or launch_ms)
+            for each in symbols or SYMBOLS
         }
         self._seed = seed
         self._volatility = volatility
@@ -194,11 +220,11 @@ class SeededPrices:
 
     def touch(self, symbol: str, ms: int) -> Touch:
         """Bid and ask: last is one of the two, a tick lies between them."""
-        rules, market = self._rules[symbol], self._markets[symbol]
+        rules = self._rules[symbol]
         draw = zlib.crc32(f"{self._seed}{symbol}{ms // 1000}".encode())
         last = self.last(symbol, ms)
         bid = last - rules.tick_size if draw & 1 and last > rules.tick_size else last
-        typical = market.volume_per_s * 4 / rules.qty_step
+        typical = rules.volume_per_s * 4 / rules.qty_step
         sizes = [int(typical * part // 256) + 1 for part in (draw >> 8 & 255, draw >> 16 & 255)]
         return Touch(
             bid, rules.qty_step * sizes[0], bid + rules.tick_size, rules.qty_step * sizes[1]
@@ -220,9 +246,9 @@ class SeededPrices:
         """Base coin an order may take at one price step."""
         if symbol in self._liquidity:
             return self._liquidity[symbol]
-        rules, market = self._rules[symbol], self._markets[symbol]
+        rules = self._rules[symbol]
         draw = zlib.crc32(f"l{self._seed}{symbol}{ms // 1000}".encode()) % 100
-        return market.volume_per_s * (200 + draw * 8) // rules.qty_step * rules.qty_step
+        return rules.volume_per_s * (200 + draw * 8) // rules.qty_step * rules.qty_step
 
     def set_liquidity(self, symbol: str, qty: Decimal | None) -> None:
         """Fix what an order may take per price step, so that fills come in parts; None frees it."""
@@ -337,9 +363,9 @@ class SeededPrices:
 
     def _seeded(self, symbol: str, day: int) -> _Day:
         """A day of the walk, made from nothing but seed, symbol and day."""
-        rules, market = self._rules[symbol], self._markets[symbol]
+        rules = self._rules[symbol]
         draw = np.random.default_rng([self._seed, zlib.crc32(symbol.encode()), day])
-        sigma = SIGMA_HOUR / 60 * market.liveliness * self._volatility
+        sigma = SIGMA_HOUR / 60 * rules.volatility * self._volatility
         moods = np.exp(draw.normal(-0.06, 0.35, 24))
         steps = draw.standard_normal(DAY_S) * np.repeat(moods, HOUR_S) * sigma
         walk = np.cumsum(steps)
@@ -347,9 +373,9 @@ class SeededPrices:
         begin, end = self._anchors_of(symbol)[day - FIRST_ANCHOR_DAY :][:2]
         bridge = np.linspace(0.0, 1.0, DAY_S, endpoint=False)
         logs = begin + walk + bridge * (end - begin - walk[-1] - steps[0])
-        scale = float(market.base_price / rules.tick_size)
+        scale = float(rules.base_price / rules.tick_size)
         ticks = np.maximum(np.rint(np.exp(logs) * scale), 1).astype(np.int64)
-        typical = float(market.volume_per_s / rules.qty_step)
+        typical = float(rules.volume_per_s / rules.qty_step)
         busy = np.repeat(moods, HOUR_S) * typical
         volume = (draw.standard_exponential(DAY_S) * busy).astype(np.int64)
         return _Day.of(ticks, volume)
@@ -358,7 +384,7 @@ class SeededPrices:
         """Log of each day's first price over the base price: a walk folded into a wide band."""
         if symbol not in self._anchors:
             draw = np.random.default_rng([self._seed, zlib.crc32(symbol.encode())])
-            sigma = SIGMA_HOUR * math.sqrt(24) * self._markets[symbol].liveliness * self._volatility
+            sigma = SIGMA_HOUR * math.sqrt(24) * self._rules[symbol].volatility * self._volatility
             walk = np.cumsum(draw.normal(0.0, sigma, LAST_ANCHOR_DAY - FIRST_ANCHOR_DAY))
             self._anchors[symbol] = SWING * np.sin(walk / SWING)
         return self._anchors[symbol]
