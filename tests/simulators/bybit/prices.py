@@ -76,56 +76,42 @@ class Touch:
     ask_size: Decimal
 
 
-def _rules(
-    symbol: str,
-    tick: str,
-    step: str,
-    max_qty: str,
-    market_qty: str,
-    leverage: str,
-    price: str,
-    volume: str,
-    volatility: float,
-) -> SymbolRules:
+# Symbol, tick, step, largest limit and market order, leverage, price, base coin per second, moves.
+_LISTED = """
+BTCUSDT 0.10 0.001 1190.000 500.000 100.00 64000 1.2 1.0
+ETHUSDT 0.01 0.01 7240.00 3620.00 100.00 3100 18 1.25
+SOLUSDT 0.010 0.1 79770.0 15930.0 100.00 150 180 1.6
+XRPUSDT 0.0001 0.1 6500000.0 1300000.0 75.00 2.1 9000 1.5
+DOGEUSDT 0.00001 1 51000000 9600000 75.00 0.19 70000 1.8
+BNBUSDT 0.10 0.01 3250.00 650.00 50.00 620 2 0.9
+ADAUSDT 0.0001 1 10250000 2050000 75.00 0.65 11000 1.6
+LINKUSDT 0.001 0.1 212100.0 42420.0 50.00 17 300 1.6
+AVAXUSDT 0.001 0.1 147500.0 29500.0 50.00 29 160 1.7
+LTCUSDT 0.01 0.1 53000.0 10600.0 50.00 92 40 1.2
+DOTUSDT 0.0001 0.1 890000.0 178000.0 50.00 5.4 700 1.5
+1000PEPEUSDT 0.0000001 100 1160000000 232000000 50.00 0.0125 900000 2.2
+"""
+
+
+def _listed(line: str) -> SymbolRules:
+    symbol, *numbers, volatility = line.split()
+    tick, step, max_qty, market_qty, leverage, price, volume = map(Decimal, numbers)
     return SymbolRules(
         symbol=symbol,
         base_coin=symbol.removesuffix("USDT"),
-        tick_size=Decimal(tick),
-        qty_step=Decimal(step),
-        min_order_qty=Decimal(step),
-        max_order_qty=Decimal(max_qty),
-        max_market_qty=Decimal(market_qty),
-        max_leverage=Decimal(leverage),
-        base_price=Decimal(price),
-        volume_per_s=Decimal(volume),
-        volatility=volatility,
+        tick_size=tick,
+        qty_step=step,
+        min_order_qty=step,
+        max_order_qty=max_qty,
+        max_market_qty=market_qty,
+        max_leverage=leverage,
+        base_price=price,
+        volume_per_s=volume,
+        volatility=float(volatility),
     )
 
 
-SYMBOLS: tuple[SymbolRules, ...] = (
-    _rules("BTCUSDT", "0.10", "0.001", "1190.000", "500.000", "100.00", "64000", "1.2", 1.0),
-    _rules("ETHUSDT", "0.01", "0.01", "7240.00", "3620.00", "100.00", "3100", "18", 1.25),
-    _rules("SOLUSDT", "0.010", "0.1", "79770.0", "15930.0", "100.00", "150", "180", 1.6),
-    _rules("XRPUSDT", "0.0001", "0.1", "6500000.0", "1300000.0", "75.00", "2.1", "9000", 1.5),
-    _rules("DOGEUSDT", "0.00001", "1", "51000000", "9600000", "75.00", "0.19", "70000", 1.8),
-    _rules("BNBUSDT", "0.10", "0.01", "3250.00", "650.00", "50.00", "620", "2", 0.9),
-    _rules("ADAUSDT", "0.0001", "1", "10250000", "2050000", "75.00", "0.65", "11000", 1.6),
-    _rules("LINKUSDT", "0.001", "0.1", "212100.0", "42420.0", "50.00", "17", "300", 1.6),
-    _rules("AVAXUSDT", "0.001", "0.1", "147500.0", "29500.0", "50.00", "29", "160", 1.7),
-    _rules("LTCUSDT", "0.01", "0.1", "53000.0", "10600.0", "50.00", "92", "40", 1.2),
-    _rules("DOTUSDT", "0.0001", "0.1", "890000.0", "178000.0", "50.00", "5.4", "700", 1.5),
-    _rules(
-        "1000PEPEUSDT",
-        "0.0000001",
-        "100",
-        "1160000000",
-        "232000000",
-        "50.00",
-        "0.0125",
-        "900000",
-        2.2,
-    ),
-)
+SYMBOLS = tuple(_listed(line) for line in _LISTED.strip().splitlines())
 
 
 @dataclass(frozen=True, slots=True)
