@@ -7,28 +7,30 @@ trader acts on the rows they leave.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from celery import current_app
 from django.contrib.auth.models import User
-from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from analysis.models import AnalystProfile
 from exchange.choices import Mode, Region
-from exchange.domain import TIMEFRAMES, quantise
-from exchange.errors import MarketDataError
+from exchange.domain import TIMEFRAMES
 from exchange.market.clock import SessionClock, WallClock
 from exchange.market.session import session_create
-from exchange.models import ExchangeAccount, MarketSession
-from exchange.services import key_store
+from exchange.models import ExchangeAccount
+from trading.accounts import (
+    CONNECTED_MODES,
+    PAPER_MODES,
+    account_save,
+    live_session,
+    refusing,
+)
 from trading.choices import (
     ApprovalDecision,
     Autonomy,
@@ -41,7 +43,7 @@ from trading.choices import (
 )
 from trading.cycle import schedule
 from trading.domain.exits import ExitSettings, default_exits
-from trading.domain.settings import PROFILE_EQUITY, PROFILE_LIMITS
+from trading.domain.settings import PROFILE_EQUITY
 from trading.errors import ActionRefused
 from trading.events import record
 from trading.models import (
@@ -49,9 +51,7 @@ from trading.models import (
     Bot,
     Command,
     Cycle,
-    EquityPoint,
     Event,
-    Lease,
     OperatorAction,
     RiskLimits,
     Signal,
@@ -59,15 +59,9 @@ from trading.models import (
 )
 
 Actor = User | None
-PAPER_MODES = (Mode.SIM, Mode.REPLAY, Mode.PAPER)
-CONNECTED_MODES = (Mode.DEMO, Mode.TESTNET)
+SESSION_MODES = (Mode.SIM, Mode.REPLAY)
 REASON_LENGTH = 200
 CYCLE_TASK = "trading.tasks.cycle_run"
-
-
-def default_autonomy(mode: Mode) -> Autonomy:
-    """What a new bot may do alone: with simulated fills everything, else it asks."""
-    return Autonomy.AUTO if mode in PAPER_MODES else Autonomy.APPROVE
 
 
 def account_create(
@@ -84,7 +78,7 @@ def account_create(
     region: Region = Region.GLOBAL,
 ) -> ExchangeAccount:
     """Create an account of simulated fills with its market, limits of ``profile``, trading state
-    and lease row.
+    and lease row. ``trading.connection`` makes those that need a key.
 
     A market on live prices (PAPER) starts now and runs at speed 1; the others need a
     ``market_start``. Raises ``ActionRefused`` for other modes, names that are taken, and markets,
@@ -92,15 +86,15 @@ def account_create(
     """
     if mode not in PAPER_MODES:
         raise ActionRefused(_why_not_paper(mode))
-    start = timezone.now() if market_start is None and mode is Mode.PAPER else market_start
-    if start is None:
-        raise ActionRefused(f"a {mode} market needs a start")
+    start = timezone.now() if mode is Mode.PAPER else market_start
+    if start is None or start.tzinfo is None:
+        raise ActionRefused(f"a {mode} market needs a start with a time zone")
     equity = PROFILE_EQUITY[profile] if start_equity is None else start_equity
     account = ExchangeAccount(name=name, mode=mode, region=region, start_equity=equity)
-    with transaction.atomic(), _refusing():
-        _account_save(account, profile, symbols, start)
+    with transaction.atomic(), refusing():
+        account_save(account, profile=profile, symbols=symbols, start=start)
         if mode is Mode.PAPER:
-            _live_session(account, symbols, speed, start)
+            live_session(account, symbols=symbols, speed=speed, start=start)
         else:
             session_create(
                 account=account,
@@ -113,89 +107,10 @@ def account_create(
     return account
 
 
-def account_connected(
-    *,
-    name: str,
-    mode: Mode,
-    region: Region,
-    profile: RiskProfile,
-    symbols: Sequence[str],
-    api_key: str,
-    api_secret: str,
-    wallet: Decimal,
-    connected_at: datetime,
-    key_facts: dict[str, Any],
-    actor: Actor,
-) -> ExchangeAccount:
-    """Create the account of an examined key (``trading.connection`` examines), the secret sealed.
-
-    ``connected_at`` is the venue's time: what it did before is not booked. ``wallet`` is the USDT
-    wallet then. Raises ``ActionRefused`` for other modes than DEMO and TESTNET and for what
-    ``account_create`` refuses.
-    """
-    if mode not in CONNECTED_MODES:
-        raise ActionRefused(f"{mode} accounts can't be connected; use DEMO or TESTNET")
-    account = ExchangeAccount(
-        name=name,
-        mode=mode,
-        region=region,
-        start_equity=quantise(wallet),
-        connected_at=connected_at,
-        key_facts=key_facts,
-    )
-    with transaction.atomic(), _refusing():
-        _account_save(account, profile, symbols, connected_at)
-        _live_session(account, symbols, 1, connected_at)
-        key_store(account=account, api_key=api_key, api_secret=api_secret)
-        action_note(actor, "account connected", account.name)
-        record("account_connected", f"{account} connected to Bybit.", account=account)
-    return account
-
-
 def _why_not_paper(mode: Mode) -> str:
     if mode in CONNECTED_MODES:
-        return f"{mode} accounts need a key: connect one on the page Connection"
+        return f"{mode} accounts need a key: connect one on the console's page Connection"
     return f"{mode} accounts can't be made yet; use SIM, REPLAY or PAPER"
-
-
-def _account_save(
-    account: ExchangeAccount, profile: RiskProfile, symbols: Sequence[str], start: datetime
-) -> None:
-    """The account and the rows that every account has; the caller adds its market."""
-    if len(set(symbols)) != len(symbols):
-        raise ActionRefused("a symbol stands in the list twice")
-    if ExchangeAccount.objects.filter(name=account.name).exists():
-        raise ActionRefused(f"an account named {account.name!r} exists already")
-    account.full_clean()
-    account.save()
-    now = timezone.now()
-    RiskLimits.objects.create(
-        account=account, profile=profile, **asdict(PROFILE_LIMITS[profile]) | {"version": 1}
-    )
-    TradingState.objects.create(account=account, reason="created")
-    Lease.objects.create(account=account, expires_at=now, acquired_at=now, heartbeat_at=now)
-    EquityPoint.objects.create(
-        account=account, time=start, wallet=account.start_equity, equity=account.start_equity
-    )
-
-
-def _live_session(
-    account: ExchangeAccount, symbols: Sequence[str], speed: int, start: datetime
-) -> None:
-    """A market on live prices: its symbols; time is the venue's own."""
-    if speed != 1:
-        raise ActionRefused(f"live prices run at speed 1, not {speed}")
-    if not symbols:
-        raise ActionRefused("an account needs at least one symbol")
-    MarketSession.objects.create(
-        account=account,
-        symbols=list(symbols),
-        speed=1,
-        start=start,
-        anchor_market=start,
-        anchor_wall=timezone.now(),
-        reserved_until=start,
-    )
 
 
 def bot_create(
@@ -233,22 +148,11 @@ def bot_create(
         exit_settings=exits.as_json(),
         capital_share=capital_share,
     )
-    with _refusing():
+    with refusing():
         exits.check()
         bot.full_clean()
         bot.save()
     return bot
-
-
-@contextmanager
-def _refusing() -> Iterator[None]:
-    """What a row, a market or a setting refuses is refused to the person who asked."""
-    try:
-        yield
-    except ValidationError as exc:
-        raise ActionRefused("; ".join(exc.messages)) from exc
-    except (ValueError, MarketDataError) as exc:
-        raise ActionRefused(str(exc)) from exc
 
 
 def bot_set_state(*, bot: Bot, state: BotState, actor: Actor, reason: str = "") -> Bot:
@@ -390,7 +294,7 @@ def cycle_request(*, bot: Bot, actor: Actor) -> Cycle:
     """Run the bot's newest boundary once more, only to observe."""
     # Live markets run by wall time, near enough to name a candle.
     session = bot.account.market_session
-    simulated = Mode(bot.account.mode) in MARKET_MODES
+    simulated = Mode(bot.account.mode) in SESSION_MODES
     clock = SessionClock(session.pk, WallClock()) if simulated else WallClock()
     with transaction.atomic():
         cycle = schedule.cycle_request(bot, clock.now())

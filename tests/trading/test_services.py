@@ -13,7 +13,7 @@ from django.db import connection
 from django.utils import timezone
 
 from analysis.services import profile_technical
-from exchange.choices import Mode
+from exchange.choices import Mode, Region
 from exchange.models import ExchangeAccount, MarketSession
 from tests.factories import ApprovalFactory, MarketSessionFactory, SignalFactory
 from trading import services
@@ -33,6 +33,7 @@ from trading.models import (
     Bot,
     Command,
     Cycle,
+    EquityPoint,
     Event,
     Lease,
     OperatorAction,
@@ -78,11 +79,27 @@ def test_an_account_comes_with_everything_it_needs() -> None:
     assert trading_state_effective(account)[0] is TradingStateName.ACTIVE
 
 
+def test_an_account_on_live_prices_starts_now() -> None:
+    before = timezone.now()
+    account = account_create(mode=Mode.PAPER, speed=1, region=Region.NETHERLANDS)
+    session = account.market_session
+    assert before <= session.start == session.anchor_market <= timezone.now()
+    assert (session.speed, session.symbols) == (1, ["BTCUSDT", "ETHUSDT"])
+    assert account.region == Region.NETHERLANDS
+    assert account.connected_at is None
+    assert EquityPoint.objects.get().time == session.start
+    assert Lease.objects.filter(account=account).exists()
+
+
 @pytest.mark.parametrize(
     ("changes", "why"),
     [
-        ({"mode": Mode.PAPER}, "can't be made yet"),
         ({"mode": Mode.LIVE}, "can't be made yet"),
+        ({"mode": Mode.DEMO}, "need a key"),
+        ({"mode": Mode.TESTNET}, "need a key"),
+        ({"mode": Mode.PAPER}, "live prices run at speed 1, not 60"),
+        ({"mode": Mode.PAPER, "speed": 1, "symbols": []}, "at least one symbol"),
+        ({"market_start": None}, "needs a start"),
         ({"symbols": []}, "at least one symbol"),
         ({"symbols": ["BTCUSDT", "BTCUSDT"]}, "twice"),
         ({"symbols": ["NOCOINUSDT"]}, "NOCOINUSDT"),
