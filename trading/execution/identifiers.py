@@ -7,8 +7,7 @@ import os
 import time
 
 from trading.choices import OrderRole
-
-PREFIX = "at1-"
+from trading.domain.ownership import PREFIX
 
 
 def new_order_link_id(role: OrderRole) -> str:
@@ -22,7 +21,3 @@ def new_order_link_id(role: OrderRole) -> str:
     body[8] = (body[8] & 0x3F) | 0x80
     text = base64.b32encode(bytes(body)).decode("ascii").rstrip("=").lower()
     return f"{PREFIX}{text}-{role.value}"
-
-
-def is_ours(order_link_id: str) -> bool:
-    return order_link_id.startswith(PREFIX)

@@ -14,9 +14,9 @@ from django.db.models import F
 from exchange.domain import ZERO, AccountUpdate, OrderReport, Side, quantise
 from trading.choices import OrderState, TradeState
 from trading.domain.order import WORKING
+from trading.domain.ownership import is_ours
 from trading.execution.booking import book
 from trading.execution.desk import Desk
-from trading.execution.identifiers import is_ours
 from trading.models import Cashflow, Execution, Order, Trade
 from trading.selectors import LIVE_TRADES, trade_book
 
