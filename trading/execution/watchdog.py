@@ -1,0 +1,322 @@
+"""A second pair of eyes on every stop: needs neither lease nor database.
+
+It reads the file in which the trader says what must be protected, and the venue's positions. It
+acts only on what the file lists: a position without a stop is left to the trader for three
+seconds, then gets its stop, and is closed where that is refused twice or does not help. A missing
+answer is looked at again, never guessed; what nobody listed is never touched.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from math import inf
+from typing import Protocol
+
+import structlog
+
+from exchange.choices import LinkState
+from exchange.domain import ZERO, OrderRequest, OrderType, PositionReport, TimeInForce
+from exchange.errors import ExchangeError, ExchangeHalted, OrderRejected
+from exchange.ports import Clock, ExchangeClient
+from trading.choices import EventLevel, OrderRole
+from trading.execution.identifiers import new_order_link_id
+from trading.execution.protection_file import (
+    ProtectedTrade,
+    Protection,
+    ProtectionFile,
+    ProtectionMissing,
+    ProtectionUnreadable,
+)
+
+logger = structlog.get_logger(__name__)
+
+POLL_S = 2.0
+# While a listed position stands without its stop.
+NAKED_POLL_S = 0.5
+# How long a living trader may take to mend it itself.
+GRACE_S = 3.0
+SET_AGAIN_S = 1.0
+NAKED_LIMIT_S = 5.0
+MAX_REFUSALS = 2
+# Seconds before a close is repeated, by the number of tries so far.
+CLOSE_AGAIN_S = (0.0, 1.0, 2.0, 4.0, 8.0, 10.0)
+# A listed trade that stayed flat for so long is over, whoever opens the symbol next.
+OVER_AFTER_S = 60.0
+SAY_AGAIN_S = 60.0
+NEW_CLIENT_AFTER_S = 30.0
+# Rejections that say nothing about the stop: it never got as far as being judged.
+NO_JUDGEMENT = frozenset({"clock", "halted", "no_position", "not_sent", "rate_limited"})
+# ... and here a close would not get through either.
+CLOSED_DOOR = frozenset({"halted", "not_sent"})
+
+
+class WatchdogNotes(Protocol):
+    """Where a watchdog says how it is and what it did; must never block or raise."""
+
+    def state(self, state: LinkState, reason: str) -> None: ...
+
+    def act(self, kind: str, level: EventLevel, text: str, trade: int) -> None: ...
+
+
+@dataclass(slots=True)
+class _Watch:
+    """What is remembered of one listed trade; times are monotonic seconds. ``keep`` is how much of
+    the position is not ours and stays; ``size`` has been read unchanged since ``size_since``."""
+
+    missing_since: float | None = None
+    flat_since: float | None = None
+    over: bool = False
+    set_at: float = -inf
+    attempts: int = 0
+    refusals: int = 0
+    keep: Decimal | None = None
+    closes: int = 0
+    closed_at: float = -inf
+    size: Decimal = ZERO
+    size_since: float = -inf
+    said_at: float = -inf
+
+    def covered(self) -> None:
+        """A stop stands again: nothing of the emergency is left."""
+        self.missing_since, self.attempts, self.refusals = None, 0, 0
+        self.keep, self.closes, self.said_at = None, 0, -inf
+
+
+class Watchdog:
+    """Guards the listed trades of one account. ``round`` looks once, ``run`` repeats it.
+
+    ``client_factory`` gives the venue's client with its keys: asked at the start, and again after
+    the venue refused the key.
+    """
+
+    def __init__(
+        self,
+        client_factory: Callable[[], ExchangeClient],
+        file: ProtectionFile,
+        clock: Clock,
+        notes: WatchdogNotes,
+    ) -> None:
+        self._client_factory = client_factory
+        self._file = file
+        self._clock = clock
+        self._notes = notes
+        self._client: ExchangeClient | None = None
+        self._client_at = -inf
+        self._halted = False
+        self._known: Protection | None = None
+        self._watches: dict[int, _Watch] = {}
+        self._said = ""
+
+    def run(self, stop: threading.Event) -> None:
+        """Rounds until ``stop``; an error ends a round, never the watchdog."""
+        while not stop.is_set():
+            try:
+                pause = self.round()
+            except Exception:
+                logger.exception("watchdog's round failed", account=self._file.account_id)
+                pause = POLL_S
+            stop.wait(pause)
+        if self._client is not None:
+            self._client.close()
+
+    def round(self) -> float:
+        """Look once and act. Returns the seconds until the next look."""
+        doubt = self._read_file()
+        client, trouble = self._connected()
+        trades = self._known.trades if self._known else ()
+        self._watches = {one.trade: self._watches.get(one.trade, _Watch()) for one in trades}
+        if trades and client is not None:
+            trouble = self._guard_all(client, trades) or trouble
+        naked = [one.symbol for one in trades if self._watches[one.trade].missing_since is not None]
+        self._report(doubt, trouble, naked, len(trades))
+        return NAKED_POLL_S if naked else POLL_S
+
+    def _read_file(self) -> str:
+        """Take in what the trader wrote last; where that can't be read, what it wrote before
+        stands. Returns why it could not, in words."""
+        try:
+            self._known = self._file.read()
+        except ProtectionMissing as exc:
+            # Before the first trader there is nothing to protect; after it, a file is missing.
+            return str(exc) if self._known else ""
+        except ProtectionUnreadable as exc:
+            return str(exc)
+        return ""
+
+    def _connected(self) -> tuple[ExchangeClient | None, str]:
+        """The venue's client, or why there is none. Keys may have been replaced, so a new one is
+        made from time to time while the venue refuses this one."""
+        now = self._clock.monotonic()
+        wanted = self._client is None or self._halted
+        pause = NEW_CLIENT_AFTER_S if self._client is not None else POLL_S
+        if not wanted or now - self._client_at < pause:
+            return self._client, "" if self._client else "not connected"
+        self._client_at = now
+        try:
+            fresh = self._client_factory()
+        except Exception as exc:
+            logger.warning("no client for the watchdog", account=self._file.account_id, error=exc)
+            return self._client, f"no connection to the venue can be made: {exc}"
+        if self._client is not None:
+            self._client.close()
+        self._client, self._halted = fresh, False
+        return fresh, ""
+
+    def _guard_all(self, client: ExchangeClient, trades: tuple[ProtectedTrade, ...]) -> str:
+        """Compare with the venue and mend. Returns why the venue could not be read."""
+        try:
+            positions = {report.symbol: report for report in client.positions() if report.qty > 0}
+        except ExchangeError as exc:
+            # An error is not an empty answer: clocks of the naked go on from the last good one.
+            self._halted = isinstance(exc, ExchangeHalted)
+            logger.warning(
+                "positions could not be read", account=self._file.account_id, error=str(exc)
+            )
+            return f"positions can't be read: {exc}"
+        self._halted = False
+        for trade in trades:
+            self._guard(client, trade, positions)
+        return ""
+
+    def _guard(
+        self,
+        client: ExchangeClient,
+        trade: ProtectedTrade,
+        positions: Mapping[str, PositionReport],
+    ) -> None:
+        watch, now = self._watches[trade.trade], self._clock.monotonic()
+        report = positions.get(trade.symbol)
+        if report is None or report.side is not trade.side:
+            self._not_held(watch, now)
+            return
+        watch.flat_since = None
+        if watch.over:
+            return
+        if report.stop_loss is not None:
+            watch.covered()
+            return
+        if watch.missing_since is None:
+            watch.missing_since = now
+        if report.qty != watch.size:
+            watch.size, watch.size_since = report.qty, now
+        if self._must_close(watch, now):
+            self._close(client, trade, report.qty, watch)
+        elif now - watch.missing_since >= self._grace() and now - watch.set_at >= SET_AGAIN_S:
+            self._set(client, trade, watch)
+
+    @staticmethod
+    def _not_held(watch: _Watch, now: float) -> None:
+        watch.covered()
+        if watch.flat_since is None:
+            watch.flat_since = now
+        watch.over = watch.over or now - watch.flat_since >= OVER_AFTER_S
+
+    def _grace(self) -> float:
+        """A trader that is gone mends nothing: then there is nothing to wait for."""
+        return GRACE_S if self._known and _process_exists(self._known.pid) else 0.0
+
+    @staticmethod
+    def _must_close(watch: _Watch, now: float) -> bool:
+        """Refused twice, or missing for so long although setting it was tried."""
+        if watch.keep is not None or watch.refusals >= MAX_REFUSALS:
+            return True
+        naked_s = now - (watch.missing_since if watch.missing_since is not None else now)
+        return watch.attempts > 0 and naked_s >= NAKED_LIMIT_S
+
+    def _set(self, client: ExchangeClient, trade: ProtectedTrade, watch: _Watch) -> None:
+        watch.set_at = self._clock.monotonic()
+        watch.attempts += 1
+        try:
+            client.set_trading_stop(
+                symbol=trade.symbol, stop_loss=trade.stop_loss, take_profit=trade.take_profit
+            )
+        except OrderRejected as exc:
+            watch.refusals += exc.code not in NO_JUDGEMENT
+            watch.attempts -= exc.code in CLOSED_DOOR
+            self._say("stop_refused", EventLevel.CRITICAL, trade, f"stop refused, {exc}")
+        except ExchangeError as exc:
+            # Perhaps it was set: the next reading tells.
+            self._say("stop_refused", EventLevel.WARNING, trade, f"no answer on its stop, {exc}")
+        else:
+            self._say("stop_restored", EventLevel.WARNING, trade, "stop set again, it was missing")
+
+    def _close(
+        self, client: ExchangeClient, trade: ProtectedTrade, size: Decimal, watch: _Watch
+    ) -> None:
+        """Send what is left of ours to market, again and again until it is gone.
+
+        Only the difference to the position as it was read goes out, and only after the position
+        was steady since the last try, so that a lost answer can't close what is not ours.
+        """
+        now = self._clock.monotonic()
+        if watch.keep is None:
+            watch.keep = max(ZERO, size - trade.qty)
+        if size <= watch.keep:
+            watch.over = True
+            watch.covered()
+            return
+        pause = CLOSE_AGAIN_S[min(watch.closes, len(CLOSE_AGAIN_S) - 1)]
+        if watch.closes and now - max(watch.closed_at, watch.size_since) < pause:
+            return
+        watch.closes, watch.closed_at = watch.closes + 1, now
+        try:
+            client.place_order(_closing(trade, size - watch.keep, whole=watch.keep == ZERO))
+        except ExchangeError as exc:
+            self._cry(watch, trade, f"close failed, it is repeated: {exc}")
+        else:
+            self._cry(watch, trade, "closed at market, it could not be protected")
+
+    def _cry(self, watch: _Watch, trade: ProtectedTrade, text: str) -> None:
+        """Alert people at once, then every minute for as long as it lasts."""
+        now = self._clock.monotonic()
+        if now - watch.said_at >= SAY_AGAIN_S:
+            watch.said_at = now
+            self._say("trade_unprotected", EventLevel.CRITICAL, trade, text)
+
+    def _say(self, kind: str, level: EventLevel, trade: ProtectedTrade, text: str) -> None:
+        text = f"{trade.symbol}: watchdog: {text.rstrip('.')}."
+        logger.error(text, account=self._file.account_id, trade=trade.trade)
+        self._notes.act(kind, level, text, trade.trade)
+
+    def _report(self, doubt: str, trouble: str, naked: list[str], guarded: int) -> None:
+        """How the watchdog is, for the log on change and for the notes each time."""
+        without = f"without a stop: {', '.join(naked)}" if naked else ""
+        reason = "; ".join(part for part in (doubt, trouble, without) if part)
+        state = LinkState.DEGRADED if reason else LinkState.OK
+        if self._halted:
+            state = LinkState.HALTED
+        if reason != self._said:
+            self._said = reason
+            if reason:
+                logger.error("watchdog is worried", account=self._file.account_id, reason=reason)
+            else:
+                logger.info("watchdog is calm", account=self._file.account_id, trades=guarded)
+        self._notes.state(state, reason)
+
+
+def _closing(trade: ProtectedTrade, qty: Decimal, *, whole: bool) -> OrderRequest:
+    """A reduce-only market order; the close-all form where nothing may remain."""
+    return OrderRequest(
+        order_link_id=new_order_link_id(OrderRole.PROTECTION),
+        symbol=trade.symbol,
+        side=trade.side.opposite,
+        order_type=OrderType.MARKET,
+        qty=ZERO if whole else qty,
+        time_in_force=TimeInForce.IOC,
+        reduce_only=True,
+        close_all=whole,
+    )
+
+
+def _process_exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
