@@ -41,10 +41,12 @@ class MarginMode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class AccountFacts:
-    """``unified`` is True for the one account type (UTA 2.0) that this venue is built for."""
+    """``unified`` is True for the one account type (UTA 2.0) that this venue is built for;
+    ``dcp_on`` where Bybit cancels all orders of a client that lost its connection."""
 
     margin_mode: MarginMode
     unified: bool
+    dcp_on: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +176,7 @@ def account_facts(result: Mapping[str, Any]) -> AccountFacts:
     return AccountFacts(
         margin_mode=known.get(word, MarginMode.UNKNOWN),
         unified=row.whole("unifiedMarginStatus") in UNIFIED_STATUSES,
+        dcp_on=row.text("dcpStatus") == "ON",
     )
 
 
