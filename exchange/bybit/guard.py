@@ -1,0 +1,174 @@
+"""What may leave now: the circuit breaker and the refusals of key, account and region."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from datetime import timedelta
+
+from exchange.bybit import breaker
+from exchange.bybit.breaker import Circuit
+from exchange.bybit.endpoints import Endpoint, Priority
+from exchange.bybit.link import Link
+from exchange.bybit.refusals import AddressRefused, CircuitPaused, ban_sentence
+from exchange.choices import LinkState
+from exchange.errors import ExchangeError, ExchangeHalted, OrderNotSent
+from exchange.ports import Clock
+
+# While a person must act, one read a minute finds out whether they have.
+HALTED_READ_EVERY_S = 60.0
+# A refusal of trading is not taken back by reads; after this an entry may try again.
+HALTED_WRITE_S = 600.0
+
+
+@dataclass(slots=True)
+class _Halt:
+    """Refused with ``sentence`` at the monotonic second ``since``."""
+
+    sentence: str
+    endpoint: Endpoint
+    since: float
+    last_read: float
+
+
+class Guard:
+    """Admits calls and learns from their ends; thread-safe. Tells ``link`` what changes."""
+
+    def __init__(self, clock: Clock, link: Link) -> None:
+        self._clock = clock
+        self._link = link
+        self._lock = threading.Lock()
+        self._halt: _Halt | None = None
+        self._circuit = breaker.CLOSED
+        stored = link.stored_open_until()
+        if stored is not None:
+            left_s = (stored - clock.now()).total_seconds()
+            self._circuit = breaker.restored(left_s, clock.monotonic())
+            if self._circuit.is_open:
+                self._tell_open(self._circuit)
+
+    @property
+    def circuit(self) -> Circuit:
+        with self._lock:
+            return self._circuit
+
+    @property
+    def halted(self) -> str:
+        """The sentence a person must act on, or empty."""
+        with self._lock:
+            halt = self._halt_now()
+            return halt.sentence if halt is not None else ""
+
+    @property
+    def state(self) -> LinkState:
+        if self.halted:
+            return LinkState.HALTED
+        circuit = self.circuit
+        if circuit.is_open:
+            return LinkState.OPEN
+        return LinkState.DEGRADED if circuit.failures else LinkState.OK
+
+    def doubts(self) -> tuple[str, ...]:
+        """Reasons to send no entry now."""
+        refusal = self._refusal(self.circuit)
+        return tuple(each for each in (self.halted, str(refusal) if refusal else "") if each)
+
+    def admit_read(self, endpoint: Endpoint) -> None:
+        """Raises ``ExchangeHalted`` or ``CircuitPaused`` where a read may not leave now."""
+        now = self._clock.monotonic()
+        with self._lock:
+            halt = self._halt_now()
+            if halt is not None and self._concerns(halt, endpoint):
+                if now - halt.last_read < HALTED_READ_EVERY_S:
+                    raise ExchangeHalted(halt.sentence)
+                halt.last_read = now
+            self._pass_circuit(now, protective_write=False)
+
+    def admit_write(self, priority: Priority) -> None:
+        """Raises ``OrderNotSent`` where a write may not leave now. Protective ones always try,
+        except while the venue refuses this address."""
+        protective = priority is Priority.PROTECT
+        with self._lock:
+            halt = self._halt_now()
+            if halt is not None and not protective:
+                raise OrderNotSent(f"Not sent. {halt.sentence}")
+            try:
+                self._pass_circuit(self._clock.monotonic(), protective_write=protective)
+            except ExchangeError as refusal:
+                raise OrderNotSent(f"Not sent. {refusal}") from None
+
+    def answered(self, endpoint: Endpoint, *, good: bool) -> None:
+        """The venue itself answered this call; ``good`` if it also did what was asked."""
+        with self._lock:
+            self._circuit = breaker.after_success(self._circuit)
+            halt = self._halt_now()
+            if good and halt is not None and self._concerns(halt, endpoint):
+                self._halt = halt = None
+            sentence = halt.sentence if halt is not None else ""
+            closed = not self._circuit.is_open
+        self._link.note_halt(sentence)
+        if closed:
+            self._link.note_success()
+
+    def failed(self, reason: str) -> None:
+        """No answer came, or none that the venue would give."""
+        with self._lock:
+            self._circuit = circuit = breaker.after_failure(self._circuit, self._clock.monotonic())
+        self._link.note_failure(reason)
+        if circuit.is_open:
+            self._tell_open(circuit, reason)
+
+    def banned(self) -> None:
+        """The venue refuses this address."""
+        with self._lock:
+            self._circuit = circuit = breaker.after_ban(self._circuit, self._clock.monotonic())
+        self._link.note_failure("HTTP 403")
+        self._tell_open(circuit)
+
+    def halt(self, sentence: str, endpoint: Endpoint) -> None:
+        """The venue refuses the key, the account or the region until a person acts."""
+        now = self._clock.monotonic()
+        with self._lock:
+            self._circuit = breaker.after_success(self._circuit)
+            self._halt = _Halt(sentence, endpoint, since=now, last_read=now)
+        self._link.note_halt(sentence)
+
+    def _halt_now(self) -> _Halt | None:
+        halt = self._halt
+        of_write = halt is not None and halt.endpoint.call.write
+        if halt and of_write and self._clock.monotonic() - halt.since > HALTED_WRITE_S:
+            self._halt = None
+        return self._halt
+
+    @staticmethod
+    def _concerns(halt: _Halt, endpoint: Endpoint) -> bool:
+        """A refused key does not keep anybody from public prices, a refused region does."""
+        if halt.endpoint.call.write:
+            return endpoint.call.write
+        return endpoint.call.private or not halt.endpoint.call.private
+
+    def _pass_circuit(self, now: float, *, protective_write: bool) -> None:
+        admitted, self._circuit = breaker.admit(
+            self._circuit, now, protective_write=protective_write
+        )
+        if not admitted:
+            refusal = self._refusal(self._circuit)
+            raise refusal or CircuitPaused("The connection to Bybit pauses.")
+
+    def _refusal(self, circuit: Circuit) -> ExchangeError | None:
+        if not circuit.is_open:
+            return None
+        left_s = breaker.remaining_s(circuit, self._clock.monotonic())
+        if circuit.banned:
+            return AddressRefused(ban_sentence(left_s / 60))
+        return CircuitPaused(
+            f"Bybit did not answer {circuit.failures} times in a row; "
+            f"the next try is in {left_s:.0f} s."
+        )
+
+    def _tell_open(self, circuit: Circuit, reason: str = "") -> None:
+        left_s = breaker.remaining_s(circuit, self._clock.monotonic())
+        self._link.open_until(
+            self._clock.now() + timedelta(seconds=left_s),
+            reason or ban_sentence(left_s / 60),
+        )
