@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from math import inf
 from typing import Protocol
@@ -23,6 +23,7 @@ from exchange.domain import ZERO, OrderRequest, OrderType, PositionReport, TimeI
 from exchange.errors import ExchangeError, ExchangeHalted, OrderRejected
 from exchange.ports import Clock, ExchangeClient
 from trading.choices import EventLevel, OrderRole
+from trading.domain.protocol import UNJUDGED, Levels, StopAnswer, StopHistory, check_stop
 from trading.execution.identifiers import new_order_link_id
 from trading.execution.protection_file import (
     ProtectedTrade,
@@ -40,17 +41,13 @@ NAKED_POLL_S = 0.5
 # How long a living trader may take to mend it itself.
 GRACE_S = 3.0
 SET_AGAIN_S = 1.0
-NAKED_LIMIT_S = 5.0
-MAX_REFUSALS = 2
 # Seconds before a close is repeated, by the number of tries so far.
 CLOSE_AGAIN_S = (0.0, 1.0, 2.0, 4.0, 8.0, 10.0)
 # A listed trade that stayed flat for so long is over, whoever opens the symbol next.
 OVER_AFTER_S = 60.0
 SAY_AGAIN_S = 60.0
 NEW_CLIENT_AFTER_S = 30.0
-# Rejections that say nothing about the stop: it never got as far as being judged.
-NO_JUDGEMENT = frozenset({"clock", "halted", "no_position", "not_sent", "rate_limited"})
-# ... and here a close would not get through either.
+# Rejections of a stop after which a close would not get through either.
 CLOSED_DOOR = frozenset({"halted", "not_sent"})
 
 
@@ -67,23 +64,27 @@ class _Watch:
     """What is remembered of one listed trade; times are monotonic seconds. ``keep`` is how much of
     the position is not ours and stays; ``size`` has been read unchanged since ``size_since``."""
 
-    missing_since: float | None = None
+    history: StopHistory = field(default_factory=StopHistory)
     flat_since: float | None = None
     over: bool = False
     set_at: float = -inf
     attempts: int = 0
-    refusals: int = 0
     keep: Decimal | None = None
     closes: int = 0
     closed_at: float = -inf
     size: Decimal = ZERO
     size_since: float = -inf
-    said_at: float = -inf
+    said: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def naked(self) -> bool:
+        return self.history.missing_since_s is not None
 
     def covered(self) -> None:
         """A stop stands again: nothing of the emergency is left."""
-        self.missing_since, self.attempts, self.refusals = None, 0, 0
-        self.keep, self.closes, self.said_at = None, 0, -inf
+        self.history, self.attempts = StopHistory(), 0
+        self.keep, self.closes = None, 0
+        self.said.clear()
 
 
 class Watchdog:
@@ -131,7 +132,7 @@ class Watchdog:
         self._watches = {one.trade: self._watches.get(one.trade, _Watch()) for one in trades}
         if trades and client is not None:
             trouble = self._guard_all(client, trades) or trouble
-        naked = [one.symbol for one in trades if self._watches[one.trade].missing_since is not None]
+        naked = [one.symbol for one in trades if self._watches[one.trade].naked]
         self._report(doubt, trouble, naked, len(trades))
         return NAKED_POLL_S if naked else POLL_S
 
@@ -199,13 +200,11 @@ class Watchdog:
         if report.stop_loss is not None:
             watch.covered()
             return
-        if watch.missing_since is None:
-            watch.missing_since = now
         if report.qty != watch.size:
             watch.size, watch.size_since = report.qty, now
-        if self._must_close(watch, now):
+        if self._must_close(trade, report, watch, now):
             self._close(client, trade, report.qty, watch)
-        elif now - watch.missing_since >= self._grace() and now - watch.set_at >= SET_AGAIN_S:
+        elif self._may_set(watch, now):
             self._set(client, trade, watch)
 
     @staticmethod
@@ -215,17 +214,30 @@ class Watchdog:
             watch.flat_since = now
         watch.over = watch.over or now - watch.flat_since >= OVER_AFTER_S
 
-    def _grace(self) -> float:
-        """A trader that is gone mends nothing: then there is nothing to wait for."""
-        return GRACE_S if self._known and _process_exists(self._known.pid) else 0.0
-
     @staticmethod
-    def _must_close(watch: _Watch, now: float) -> bool:
-        """Refused twice, or missing for so long although setting it was tried."""
-        if watch.keep is not None or watch.refusals >= MAX_REFUSALS:
+    def _must_close(
+        trade: ProtectedTrade, report: PositionReport, watch: _Watch, now: float
+    ) -> bool:
+        """Whether its stop is given up. After a time without answers of the venue it is tried
+        once first."""
+        check = check_stop(
+            Levels(trade.stop_loss, trade.take_profit),
+            Levels(report.stop_loss, report.take_profit),
+            watch.history,
+            now,
+        )
+        watch.history = check.history
+        if watch.keep is not None:
             return True
-        naked_s = now - (watch.missing_since if watch.missing_since is not None else now)
-        return watch.attempts > 0 and naked_s >= NAKED_LIMIT_S
+        tried = watch.attempts > 0 or watch.history.spent
+        return check.answer is StopAnswer.GIVE_UP and tried
+
+    def _may_set(self, watch: _Watch, now: float) -> bool:
+        """A trader that is gone mends nothing: only one that lives is given its time."""
+        since = watch.history.missing_since_s
+        missing_s = 0.0 if since is None else now - since
+        alive = self._known is not None and _process_exists(self._known.pid)
+        return (missing_s >= GRACE_S or not alive) and now - watch.set_at >= SET_AGAIN_S
 
     def _set(self, client: ExchangeClient, trade: ProtectedTrade, watch: _Watch) -> None:
         watch.set_at = self._clock.monotonic()
@@ -235,14 +247,19 @@ class Watchdog:
                 symbol=trade.symbol, stop_loss=trade.stop_loss, take_profit=trade.take_profit
             )
         except OrderRejected as exc:
-            watch.refusals += exc.code not in NO_JUDGEMENT
+            if exc.code not in UNJUDGED:
+                watch.history = watch.history.refused()
             watch.attempts -= exc.code in CLOSED_DOOR
-            self._say("stop_refused", EventLevel.CRITICAL, trade, f"stop refused, {exc}")
+            self._say(watch, trade, "stop_refused", EventLevel.CRITICAL, f"stop refused, {exc}")
         except ExchangeError as exc:
             # Perhaps it was set: the next reading tells.
-            self._say("stop_refused", EventLevel.WARNING, trade, f"no answer on its stop, {exc}")
+            self._say(
+                watch, trade, "stop_refused", EventLevel.WARNING, f"no answer on its stop, {exc}"
+            )
         else:
-            self._say("stop_restored", EventLevel.WARNING, trade, "stop set again, it was missing")
+            self._say(
+                watch, trade, "stop_restored", EventLevel.WARNING, "stop set again, it was missing"
+            )
 
     def _close(
         self, client: ExchangeClient, trade: ProtectedTrade, size: Decimal, watch: _Watch
@@ -266,18 +283,19 @@ class Watchdog:
         try:
             client.place_order(_closing(trade, size - watch.keep, whole=watch.keep == ZERO))
         except ExchangeError as exc:
-            self._cry(watch, trade, f"close failed, it is repeated: {exc}")
+            text = f"close failed, it is repeated: {exc}"
         else:
-            self._cry(watch, trade, "closed at market, it could not be protected")
+            text = "closed at market, it could not be protected"
+        self._say(watch, trade, "trade_unprotected", EventLevel.CRITICAL, text)
 
-    def _cry(self, watch: _Watch, trade: ProtectedTrade, text: str) -> None:
-        """Alert people at once, then every minute for as long as it lasts."""
+    def _say(
+        self, watch: _Watch, trade: ProtectedTrade, kind: str, level: EventLevel, text: str
+    ) -> None:
+        """Tell people, about the same kind of thing at once and then every minute."""
         now = self._clock.monotonic()
-        if now - watch.said_at >= SAY_AGAIN_S:
-            watch.said_at = now
-            self._say("trade_unprotected", EventLevel.CRITICAL, trade, text)
-
-    def _say(self, kind: str, level: EventLevel, trade: ProtectedTrade, text: str) -> None:
+        if now - watch.said.get(kind, -inf) < SAY_AGAIN_S:
+            return
+        watch.said[kind] = now
         text = f"{trade.symbol}: watchdog: {text.rstrip('.')}."
         logger.error(text, account=self._file.account_id, trade=trade.trade)
         self._notes.act(kind, level, text, trade.trade)

@@ -215,7 +215,7 @@ def test_a_stop_refused_twice_closes(kennel: Kennel) -> None:
     assert post.order_link_id.startswith("at1-")
     assert post.order_link_id.endswith("-p")
     assert kennel.venue.holdings == {}
-    assert kennel.notes.kinds == ["stop_refused", "stop_refused", "trade_unprotected"]
+    assert kennel.notes.kinds == ["stop_refused", "trade_unprotected"]
     kennel.look(10)
     assert len(kennel.venue.posts) == 1
     assert kennel.state == (LinkState.OK, "")
