@@ -128,6 +128,7 @@ class CommandKind(Labelled):
     FLATTEN = "flatten", "Flatten account"
     RESYNC = "resync", "Read back protection"
     RECONCILE = "reconcile", "Compare with the exchange"
+    RELEASE = "release", "Hand the position over"
     PLUG = "plug", "Pull the plug"
 
 

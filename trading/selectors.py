@@ -25,6 +25,7 @@ from trading.choices import (
 from trading.domain.exits import ExitSettings, ManagedTrade, default_exits
 from trading.domain.order import LIVE
 from trading.domain.portfolio import Exposure, PastSignal, Portfolio, StopOut
+from trading.domain.protocol import EntryFacts, entry_gate
 from trading.domain.settings import BotSettings, Limits, SignalRules
 from trading.domain.trade import TradeBook
 from trading.models import (
@@ -111,6 +112,7 @@ def trade_book(trade: Trade) -> TradeBook:
         exit_value=trade.exit_value,
         fees=trade.fees,
         funding=trade.funding,
+        released_qty=trade.released_qty,
         opened_at=trade.opened_market,
         last_at=trade.closed_market,
     )
@@ -218,16 +220,15 @@ def doubts_of(account: ExchangeAccount, wall_now: datetime) -> tuple[str, ...]:
     lease = Lease.objects.filter(account=account).first()
     if lease is None or wall_now - lease.heartbeat_at > HEARTBEAT_LIMIT:
         return ("no trader is running",)
-    doubts = [*lease.doubts, *unresolved_orders(account)]
-    if not lease.reconciled:
-        doubts.append("not reconciled with the exchange yet")
-    return tuple(dict.fromkeys(doubts))
+    doubts = [*lease.doubts]
+    known = EntryFacts(reconciled=lease.reconciled, unresolved=unresolved_symbols(account))
+    return tuple(dict.fromkeys([*doubts, *entry_gate(known)]))
 
 
-def unresolved_orders(account: ExchangeAccount) -> list[str]:
-    """A sentence for each order whose fate on the venue is not known."""
+def unresolved_symbols(account: ExchangeAccount) -> tuple[str, ...]:
+    """The symbol of each order whose fate on the venue is not known."""
     rows = Order.objects.filter(account=account, state=OrderState.UNKNOWN).order_by("pk")
-    return [f"order of {row.symbol} unresolved" for row in rows]
+    return tuple(rows.values_list("symbol", flat=True))
 
 
 def past_signals(account: ExchangeAccount, since: datetime) -> tuple[PastSignal, ...]:

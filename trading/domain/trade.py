@@ -14,7 +14,8 @@ from trading.domain.exits import BREAKEVEN_RULE
 @dataclass(frozen=True, slots=True)
 class TradeBook:
     """Sums of what happened. Values are price x quantity in USDT, each execution rounded to 8
-    places as the venue's ledger does; ``fees`` and ``funding`` are paid when above 0."""
+    places as the venue's ledger does; ``fees`` and ``funding`` are paid when above 0.
+    ``released_qty`` is not ours any more, and nobody's result."""
 
     side: Side
     initial_stop: Decimal
@@ -24,12 +25,13 @@ class TradeBook:
     exit_value: Decimal = ZERO
     fees: Decimal = ZERO
     funding: Decimal = ZERO
+    released_qty: Decimal = ZERO
     opened_at: datetime | None = None
     last_at: datetime | None = None
 
     @property
     def open_qty(self) -> Decimal:
-        return self.entry_qty - self.exit_qty
+        return self.entry_qty - self.exit_qty - self.released_qty
 
     @property
     def avg_entry(self) -> Decimal:
@@ -108,4 +110,6 @@ def exit_reason(kind: ExecutionKind, stop_rule: str, ordered: ExitReason | None)
         return ExitReason.LIQUIDATION
     if kind is ExecutionKind.ADL:
         return ExitReason.ADL
+    if kind is ExecutionKind.SETTLEMENT:
+        return ExitReason.DELISTING
     return ordered or ExitReason.EXTERNAL

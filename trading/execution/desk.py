@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from exchange.models import ExchangeAccount
 from exchange.ports import Clock, ExchangeClient, MarketData
 from trading.execution.lease import AccountLease
+from trading.execution.readings import Positions
 
 
 class PlugPulled(BaseException):
@@ -41,8 +43,9 @@ class Plug:
 @dataclass(slots=True)
 class Desk:
     """One account's venue, market, wall clock and lease. ``doubts`` are reasons for which
-    entries are off; ``stop`` asks the trader to end cleanly, ``lease_over`` tells its helpers that
-    it has ended."""
+    entries are off; ``deaf`` while the exchange does not answer; ``blind_spots`` are doubts
+    of our own making; ``stop`` asks the trader to end cleanly, ``lease_over`` tells its helpers
+    that it has ended."""
 
     account: ExchangeAccount
     client: ExchangeClient
@@ -55,3 +58,29 @@ class Desk:
     reconciled: bool = False
     doubts: list[str] = field(default_factory=list)
     external: list[str] = field(default_factory=list)
+    deaf: bool = False
+    blind_spots: tuple[str, ...] = ()
+    positions: Positions = field(init=False)
+    _opened_s: float = field(init=False)
+    _sent_s: dict[int, float] = field(default_factory=dict, init=False)
+
+    def __post_init__(self) -> None:
+        self.positions = Positions(self.client, self.clock)
+        self._opened_s = self.clock.monotonic()
+
+    def note_sent(self, order_id: int) -> None:
+        """The order leaves now."""
+        self._sent_s[order_id] = self.clock.monotonic()
+
+    def sent_s(self, order_id: int) -> float:
+        """Monotonic seconds at which the order left; one that another trader sent left before this
+        desk opened."""
+        return self._sent_s.get(order_id, self._opened_s)
+
+    def seconds_since_sent(self, order_id: int, sent_at: datetime | None) -> float:
+        """Age of an order's POST: by the monotonic clock where we sent it, else by wall time."""
+        if order_id in self._sent_s:
+            return self.clock.monotonic() - self._sent_s[order_id]
+        if sent_at is None:
+            return 0.0
+        return max(0.0, (self.clock.now() - sent_at).total_seconds())

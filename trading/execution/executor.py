@@ -16,24 +16,38 @@ from django.conf import settings as django_settings
 from django.db import transaction
 from django.db.models import Exists
 
-from exchange.domain import TIMEFRAMES, ZERO, OrderRequest, OrderType, Side, TimeInForce
+from exchange.domain import TIMEFRAMES, OrderRequest, OrderType, Side, TimeInForce
 from exchange.errors import ExchangeError, ExchangeUnavailable, MarketDataError, OrderRejected
+from exchange.fault_points import fault_point
 from trading.choices import (
     CancelReason,
     EventLevel,
-    ExitReason,
     OrderRole,
     OrderState,
     SignalState,
     TradingStateName,
 )
 from trading.domain.order import LIVE
+from trading.domain.protocol import (
+    UNJUDGED,
+    EntryFacts,
+    ExitForm,
+    ExitOrder,
+    after_post,
+    entry_gate,
+)
 from trading.events import record
 from trading.execution.booking import settle_trades
 from trading.execution.desk import Desk
 from trading.execution.identifiers import new_order_link_id
 from trading.models import Lease, Order, Signal, Trade
-from trading.selectors import RULES, bot_settings, limits_current, trading_state_effective
+from trading.selectors import (
+    RULES,
+    bot_settings,
+    limits_current,
+    trading_state_effective,
+    unresolved_symbols,
+)
 
 logger = structlog.get_logger(__name__)
 
@@ -122,19 +136,24 @@ def send(desk: Desk, order: Order) -> None:
     if refused is not None:
         _withdraw(desk, order, SUBMITTED, CANCELLED, *refused)
         return
+    if order.role == OrderRole.ENTRY:
+        fault_point("K9")
+    desk.note_sent(order.pk)
     try:
         ack = desk.client.place_order(_request_of(order))
-    except OrderRejected as exc:
-        _withdraw(desk, order, SUBMITTED, REJECTED, str(exc))
-        return
+        fault_point("K10" if order.role == OrderRole.ENTRY else "K15")
     except ExchangeError as exc:
-        _mark_unknown(desk, order, exc)
+        if after_post(exc) is REJECTED:
+            _withdraw(desk, order, SUBMITTED, REJECTED, str(exc))
+        else:
+            _mark_unknown(desk, order, exc)
         return
     desk.plug.after_post(f"{order.symbol} {order.side} {order.get_role_display().lower()}")
+    fault_point("K11")
     now = desk.clock.now()
     # A report may have come first and know more; then only the venue's id is still missing.
     Order.objects.filter(pk=order.pk, state=SUBMITTED).update(
-        state=OrderState.ACKNOWLEDGED, acknowledged_at=now
+        state=after_post(None), acknowledged_at=now
     )
     Order.objects.filter(pk=order.pk, venue_order_id="").update(venue_order_id=ack.order_id)
 
@@ -145,11 +164,26 @@ def _entry_refusal(desk: Desk) -> tuple[str, CancelReason] | None:
     state, reason = trading_state_effective(desk.account)
     if state is not TradingStateName.ACTIVE:
         return f"trading is {state}: {reason}", CancelReason.KILL_SWITCH
-    if not desk.lease.allows_entry:
-        return "the lease has too little time left", CancelReason.NOT_PLACED
-    if kill_file().exists():
-        return "the KILL file is present", CancelReason.KILL_SWITCH
-    return None
+    kill = "the KILL file is present" if kill_file().exists() else ""
+    reasons = entry_gate(entry_facts(desk, kill=kill, lease_left_s=desk.lease.seconds_left))
+    if not reasons:
+        return None
+    return "; ".join(reasons), CancelReason.KILL_SWITCH if kill else CancelReason.NOT_PLACED
+
+
+def entry_facts(desk: Desk, *, kill: str = "", lease_left_s: float | None = None) -> EntryFacts:
+    """What is known now about whether entries may leave."""
+    health = desk.client.health()
+    return EntryFacts(
+        reconciled=desk.reconciled,
+        unresolved=unresolved_symbols(desk.account),
+        doubts=(*health.doubts, *desk.market.doubts(), *desk.blind_spots),
+        halted=health.halted,
+        deaf=desk.deaf,
+        clock_offset_ms=health.clock_offset_ms,
+        lease_left_s=lease_left_s,
+        kill=kill,
+    )
 
 
 def _mark_submitted(desk: Desk, order: Order) -> bool:
@@ -238,6 +272,12 @@ def want_cancel(trade: Trade, reason: CancelReason) -> int:
     return entries.update(cancel_reason=reason)
 
 
+def cancel_rest(desk: Desk, trade: Trade) -> None:
+    """Take back what is left of the trade's entry, before anything else changes the position."""
+    for order in trade.orders.filter(role=OrderRole.ENTRY, state__in=LIVE):
+        cancel_entry(desk, order, CancelReason.MANUAL)
+
+
 def cancel_entry(desk: Desk, order: Order, reason: CancelReason) -> None:
     """Take an entry back. The final state comes from the venue's report, not from the answer."""
     Order.objects.filter(pk=order.pk, cancel_reason="").update(cancel_reason=reason)
@@ -253,17 +293,10 @@ def cancel_entry(desk: Desk, order: Order, reason: CancelReason) -> None:
         logger.warning("cancel unanswered, it is repeated", order=order.pk, error=str(exc))
 
 
-def shrink(desk: Desk, trade: Trade, open_qty: Decimal, attempt: int) -> None:
-    """Send one order that brings the position down to the trade's target quantity.
-
-    The first try of a manual close is a limit IOC near the touch; everything else is a market
-    order, in the close-all form when nothing may remain.
-    """
-    target = trade.target_qty or ZERO
+def shrink(desk: Desk, trade: Trade, wish: ExitOrder) -> None:
+    """Send one reduce-only order of ours. Without a quote the one near the touch goes to market."""
     side = Side(trade.side).opposite
-    gentle = trade.close_wanted == ExitReason.MANUAL and attempt == 0
-    price = _touch_limit(desk, trade.symbol, side) if gentle else None
-    close_all = target == 0 and price is None
+    price = _touch_limit(desk, trade.symbol, side) if wish.form is ExitForm.TOUCH else None
     with transaction.atomic():
         order = Order.objects.create(
             account=desk.account,
@@ -274,10 +307,10 @@ def shrink(desk: Desk, trade: Trade, open_qty: Decimal, attempt: int) -> None:
             side=side,
             order_type=OrderType.LIMIT if price else OrderType.MARKET,
             time_in_force=TimeInForce.IOC,
-            qty=ZERO if close_all else open_qty - target,
+            qty=wish.qty,
             price=price,
             reduce_only=True,
-            close_all=close_all,
+            close_all=wish.close_all,
             exit_reason=trade.close_wanted,
             created_market=desk.market.now(),
         )
@@ -301,16 +334,19 @@ def protect(desk: Desk, trade: Trade) -> str:
     """Set the trade's stop and target on the venue, always both.
 
     Returns "" when the venue took them, else its refusal. Raises ``ExchangeUnavailable`` where
-    the answer is missing; repeating the same levels is harmless.
+    the answer is missing, or says nothing about the levels; repeating them is harmless.
     """
     try:
         desk.client.set_trading_stop(
             symbol=trade.symbol, stop_loss=trade.stop_loss, take_profit=trade.take_profit
         )
     except OrderRejected as exc:
+        if exc.code in UNJUDGED:
+            raise ExchangeUnavailable(str(exc)) from exc
         return str(exc) or exc.code
     except ExchangeUnavailable:
         raise
     except ExchangeError as exc:
         raise ExchangeUnavailable(str(exc)) from exc
+    fault_point("K14")
     return ""

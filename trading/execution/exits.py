@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from math import inf
@@ -10,8 +11,9 @@ from math import inf
 import structlog
 
 from exchange.candles import floor_time
-from exchange.domain import Candle, Side
-from exchange.errors import MarketDataError
+from exchange.domain import ZERO, Candle, Side
+from exchange.errors import ExchangeError, MarketDataError
+from exchange.fault_points import fault_point
 from trading.choices import (
     CancelReason,
     ExitReason,
@@ -21,7 +23,9 @@ from trading.choices import (
     TradingStateName,
 )
 from trading.domain.exits import CloseTrade, ExitSettings, MoveStop, overtaken
+from trading.domain.order import LIVE
 from trading.domain.pipeline import manage
+from trading.domain.protocol import READINGS_APART_S, ExitFacts, next_exit
 from trading.execution.booking import entry_is_over
 from trading.execution.desk import Desk
 from trading.execution.executor import cancel_entry, shrink
@@ -37,8 +41,8 @@ from trading.selectors import (
 
 logger = structlog.get_logger(__name__)
 
-# Seconds before an exit is repeated, by the number of tries so far.
-RETRY_AFTER_S = (0.0, 2.0, 1.0, 2.0, 4.0, 8.0, 10.0)
+# Exits of which some part may have happened unseen.
+DOUBTFUL = frozenset({OrderState.UNKNOWN, OrderState.NOT_PLACED})
 # How far market time may run before the newest managed candle is stored again.
 STORE_EVERY = timedelta(minutes=15)
 MAX_CANDLES = 2000
@@ -121,37 +125,66 @@ class ExitManager:
         if trade.managed_until is None or newest - trade.managed_until >= STORE_EVERY:
             Trade.objects.filter(pk=trade.pk).update(managed_until=newest)
 
-    def send_exits(self, trades: Sequence[Trade], orders: Sequence[Order]) -> bool:
+    def send_exits(self, trades: Sequence[Trade]) -> bool:
         """Send one order for each trade that is larger than it should be. True if any was sent.
 
-        Never while another exit of the trade is working or unknown; repeated with pauses until
-        the size is reached.
+        Trades that are over may be among them: one that an entry filled too late.
         """
-        busy = {order.trade_id for order in orders if order.role == OrderRole.EXIT}
         sent = False
         for trade in trades:
-            if not trade.close_wanted or trade.pk in busy or trade.target_qty is None:
+            if not trade.close_wanted or trade.target_qty is None:
                 continue
             open_qty = trade_book(trade).open_qty
             if open_qty <= trade.target_qty:
                 self._shrunk(trade, open_qty)
                 continue
-            attempts = list(
-                trade.orders.filter(role=OrderRole.EXIT, exit_reason=trade.close_wanted).order_by(
-                    "-id"
-                )
-            )
-            tries = len(attempts)
-            if attempts and not self._may_retry(attempts[0], tries):
-                continue
-            shrink(self._desk, trade, open_qty, tries)
-            sent = True
+            wish = next_exit(self._exit_facts(trade, open_qty, trade.target_qty))
+            if wish is not None:
+                shrink(self._desk, trade, wish)
+                sent = True
         return sent
 
-    def _may_retry(self, last: Order, tries: int) -> bool:
-        pause = RETRY_AFTER_S[min(tries, len(RETRY_AFTER_S) - 1)]
-        sent_at = last.submitted_at or last.created_at
-        return self._desk.clock.now() - sent_at >= timedelta(seconds=pause)
+    def _exit_facts(self, trade: Trade, open_qty: Decimal, target: Decimal) -> ExitFacts:
+        desk, side = self._desk, Side(trade.side)
+        rows = trade.orders.filter(role=OrderRole.EXIT).order_by("-id")
+        exits = list(rows.prefetch_related("executions"))
+        doubtful = any(order.state in DOUBTFUL for order in exits)
+        if doubtful:
+            self._read_positions()
+        sizes = desk.positions.sizes(trade.symbol, side)
+        facts = ExitFacts(
+            target=target,
+            open_qty=open_qty,
+            reason=ExitReason(trade.close_wanted),
+            awaited=sum((_unbooked(order) for order in exits), ZERO),
+            attempts=sum(order.exit_reason == trade.close_wanted for order in exits),
+            working=any(order.state in LIVE - DOUBTFUL for order in exits),
+            doubtful=doubtful,
+            position_qty=sizes[-1].qty if sizes else None,
+            max_qty=self._market_limit(trade.symbol),
+        )
+        if not exits:
+            return facts
+        last = exits[0]
+        return replace(
+            facts,
+            since_last_s=desk.seconds_since_sent(last.pk, last.submitted_at or last.created_at),
+            readings=desk.positions.sizes(trade.symbol, side, desk.sent_s(last.pk)),
+        )
+
+    def _read_positions(self) -> None:
+        try:
+            self._desk.positions.read(READINGS_APART_S)
+        except ExchangeError as exc:
+            logger.warning("positions could not be read", error=str(exc))
+
+    def _market_limit(self, symbol: str) -> Decimal | None:
+        """The most that one market order takes; None where the market can't tell now."""
+        try:
+            instrument = self._desk.market.instrument(symbol)
+        except MarketDataError:
+            return None
+        return instrument.max_market_qty or instrument.max_qty
 
     def _shrunk(self, trade: Trade, open_qty: Decimal) -> None:
         """The target is reached; a trade that stays open forgets the wish."""
@@ -206,11 +239,13 @@ class ExitManager:
         halted = bool(entries) and self._is_halted()
         for order in entries.values():
             trade = by_id.get(order.trade_id)
-            if trade is None or order.state == OrderState.UNKNOWN:
+            if trade is None:
                 continue
             reason = CancelReason.KILL_SWITCH if halted else self._expiry(order, trade, now)
             if reason is not None and wall - self._asked.get(order.pk, -inf) >= CANCEL_AGAIN_S:
                 self._asked[order.pk] = wall
+                if halted:
+                    fault_point("K17")
                 cancel_entry(self._desk, order, reason)
 
     def _is_halted(self) -> bool:
@@ -221,7 +256,7 @@ class ExitManager:
             return CancelReason.MANUAL
         if order.cancel_reason:
             return CancelReason(order.cancel_reason)
-        if order.expires_market is None:
+        if order.expires_market is None or order.state == OrderState.UNKNOWN:
             return None
         if order.expires_market <= now:
             return CancelReason.EXPIRED
@@ -238,3 +273,10 @@ class ExitManager:
         past_half: bool = (last - halfway) * sign >= 0
         at_stop: bool = (last - trade.stop_loss) * sign <= 0
         return past_half or at_stop
+
+
+def _unbooked(order: Order) -> Decimal:
+    """What the order's report counts as filled and no execution has brought yet."""
+    booked: Decimal = sum((execution.qty for execution in order.executions.all()), ZERO)
+    missing: Decimal = order.filled_qty - booked
+    return max(ZERO, missing)

@@ -21,23 +21,25 @@ from trading.choices import (
     TradeState,
 )
 from trading.domain.order import LIVE
+from trading.domain.protocol import entry_gate
 from trading.events import record
 from trading.execution.booking import Booked, book, settle_trades
 from trading.execution.commands import CommandRunner
 from trading.execution.desk import Desk
 from trading.execution.entries import drop_interrupted, enter_approved, expire_approvals
-from trading.execution.executor import cancel_entry
+from trading.execution.executor import cancel_entry, entry_facts
 from trading.execution.exits import ExitManager
 from trading.execution.protection import Protector
 from trading.execution.reconcile import Reconciliation, reconcile
 from trading.execution.resolver import Resolver
 from trading.models import EquityPoint, Order, Trade
-from trading.selectors import LIVE_TRADES, unresolved_orders
+from trading.selectors import LIVE_TRADES
 
 logger = structlog.get_logger(__name__)
 
 ROUND_S = 0.05
 RECONCILE_EVERY_S = 60.0
+OVER_TRADES = (TradeState.CANCELLED, TradeState.CLOSED)
 EQUITY_EVERY = timedelta(minutes=15)
 
 
@@ -58,7 +60,6 @@ class Trader:
         self._reconciled_at: float | None = None
         self._equity_at: datetime | None = None
         self._differs = False
-        self.deaf = False
         self._told: tuple[bool, tuple[str, ...], tuple[str, ...]] = (False, (), ())
 
     def start(self) -> None:
@@ -102,7 +103,7 @@ class Trader:
         commanded = self.commands.run()
         trades, orders = self._live()
         self._exits.expire_entries(trades, orders)
-        sent = self._exits.send_exits(trades, orders)
+        sent = self._exits.send_exits([*trades, *self._too_late()])
         open_trades = [trade for trade in trades if trade.state == TradeState.OPEN]
         closing = {trade.pk for trade in open_trades if trade.close_wanted}
         if self.commands.take("read_back"):
@@ -128,9 +129,9 @@ class Trader:
             update = self.desk.client.drain()
         except ExchangeError as exc:
             logger.warning("the exchange does not answer", error=str(exc))
-            self.deaf = True
+            self.desk.deaf = True
             return Booked()
-        self.deaf = False
+        self.desk.deaf = False
         return book(self.desk.account, update)
 
     def run(self) -> None:
@@ -169,6 +170,16 @@ class Trader:
             market_time=self.desk.market.now(),
         )
 
+    @property
+    def deaf(self) -> bool:
+        """Whether the exchange did not answer in the last round."""
+        return self.desk.deaf
+
+    def _too_late(self) -> list[Trade]:
+        """Trades that were over when their entry filled, while another one holds the symbol."""
+        over = Trade.objects.filter(account=self.desk.account, state__in=OVER_TRADES)
+        return list(over.exclude(close_wanted=""))
+
     def _live(self) -> tuple[list[Trade], list[Order]]:
         account = self.desk.account
         trades = list(Trade.objects.filter(account=account, state__in=LIVE_TRADES))
@@ -177,9 +188,7 @@ class Trader:
 
     def _note_doubts(self) -> None:
         """Reasons why entries are off now; they reach the lease row at once when they change."""
-        self.desk.doubts = unresolved_orders(self.desk.account)
-        if self.deaf:
-            self.desk.doubts.append("the exchange does not answer")
+        self.desk.doubts = list(entry_gate(entry_facts(self.desk)))
         if self._told != self._state():
             self._tell()
 

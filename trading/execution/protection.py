@@ -8,7 +8,7 @@ after two refusals or five seconds in which it was seen missing.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from math import inf
@@ -19,31 +19,38 @@ from django.db import transaction
 
 from exchange.domain import ZERO, PositionReport, Side
 from exchange.errors import ExchangeError, ExchangeUnavailable
+from exchange.fault_points import fault_point
 from trading.choices import EventLevel, ExitReason
 from trading.domain.exits import MoveStop, overtaken
+from trading.domain.protocol import (
+    Levels,
+    StopAnswer,
+    StopBounds,
+    StopHistory,
+    check_stop,
+)
 from trading.events import record
 from trading.execution.desk import Desk
-from trading.execution.executor import protect
+from trading.execution.executor import cancel_rest, protect
 from trading.models import StopMove, Trade
-from trading.selectors import quote_or_none
+from trading.selectors import RULES, quote_or_none, trade_book
 
 logger = structlog.get_logger(__name__)
 
 READ_BACK_EVERY_S = 2.0
 # Pause between two attempts to set a stop, so that a venue that shows it late is not flooded.
 SET_AGAIN_S = 1.0
-NAKED_LIMIT_S = 5.0
-MAX_REFUSALS = 2
+APP_RULE = "app"
 
 
 @dataclass(slots=True)
 class _Watch:
-    """What a protector remembers of one trade; times are monotonic seconds."""
+    """What a protector remembers of one trade: when it was read (monotonic seconds), and the
+    history of the levels that were wanted then."""
 
+    wanted: Levels
+    history: StopHistory
     read_at: float = -inf
-    confirmed: bool = False
-    missing_since: float | None = None
-    refusals: int = 0
 
 
 class Protector:
@@ -61,47 +68,61 @@ class Protector:
     def check(self, trades: Sequence[Trade]) -> None:
         """Read back the positions when any trade is due, and mend what is missing."""
         now = self._desk.clock.monotonic()
-        self._watches = {t.pk: self._watches.get(t.pk, _Watch()) for t in trades}
+        self._watches = {trade.pk: self._watch(trade) for trade in trades}
         due = [trade for trade in trades if self._is_due(self._watches[trade.pk], now)]
         if not due:
             return
+        if any(trade.protected_at is None for trade in due):
+            fault_point("K13")
         try:
-            reports = {report.symbol: report for report in self._desk.client.positions()}
+            reports = self._desk.positions.read()
         except ExchangeError as exc:
             # An error is not an empty answer: what we knew stands until the next read.
             logger.warning("positions could not be read", error=str(exc))
             return
         for trade in due:
             report = reports.get(trade.symbol)
-            if report is not None and report.qty > 0:
+            if report is not None and report.side == trade.side:
                 self._watches[trade.pk].read_at = now
                 self._check_one(trade, report, self._watches[trade.pk])
 
+    def _watch(self, trade: Trade) -> _Watch:
+        wanted = Levels(trade.stop_loss, trade.take_profit)
+        watch = self._watches.get(trade.pk)
+        if watch is None:
+            return _Watch(wanted, StopHistory(confirmed=_stood(trade)))
+        if watch.wanted != wanted:
+            watch.wanted = wanted
+            watch.history = replace(watch.history, confirmed=False, refusals=0, moved=None)
+        return watch
+
     @staticmethod
     def _is_due(watch: _Watch, now: float) -> bool:
-        pause = READ_BACK_EVERY_S if watch.confirmed else SET_AGAIN_S
-        return now - watch.read_at >= pause
+        calm = watch.history.confirmed and watch.history.missing_since_s is None
+        return now - watch.read_at >= (READ_BACK_EVERY_S if calm else SET_AGAIN_S)
 
     def _check_one(self, trade: Trade, report: PositionReport, watch: _Watch) -> None:
-        if (report.stop_loss, report.take_profit) == (trade.stop_loss, trade.take_profit):
-            self._confirmed(trade, watch)
-            return
-        watch.confirmed = False
-        if report.stop_loss is not None:
-            # A stop stands, though not at our level: covered, and set again.
-            watch.missing_since = None
-            self._set_again(trade, watch, "it stood elsewhere")
-            return
-        now = self._desk.clock.monotonic()
-        if watch.missing_since is None:
-            watch.missing_since = now
+        seen = Levels(report.stop_loss, report.take_profit)
+        now_s = self._desk.clock.monotonic()
+        bounds = _bounds(trade) if watch.history.confirmed and seen != watch.wanted else None
+        check = check_stop(watch.wanted, seen, watch.history, now_s, bounds)
+        first = not watch.history.confirmed
+        watch.history = check.history
+        if seen.stop is None:
+            self._note_naked(trade)
+        if check.answer is StopAnswer.CONFIRMED:
+            self._confirmed(trade, first)
+        elif check.answer is StopAnswer.ADOPT:
+            self._adopt(trade, seen, watch)
+        elif check.answer is StopAnswer.GIVE_UP:
+            self._give_up(trade, check.why)
+        elif check.answer is StopAnswer.SET_AGAIN:
+            self._set_again(trade, watch, check.why)
+
+    def _note_naked(self, trade: Trade) -> None:
         if trade.naked_since is None:
             trade.naked_since = self._covered_until(trade)
             Trade.objects.filter(pk=trade.pk).update(naked_since=trade.naked_since)
-        if now - watch.missing_since >= NAKED_LIMIT_S:
-            self._give_up(trade, "it had no stop for 5 s")
-        else:
-            self._set_again(trade, watch, "it was missing")
 
     def _covered_until(self, trade: Trade) -> datetime:
         """The last wall time at which the position had its stop for certain, at worst its first
@@ -111,7 +132,7 @@ class Protector:
         first = trade.executions.order_by("booked_at").first()
         return first.booked_at if first else self._desk.clock.now()
 
-    def _confirmed(self, trade: Trade, watch: _Watch) -> None:
+    def _confirmed(self, trade: Trade, first: bool) -> None:
         now = self._desk.clock.now()
         changes: dict[str, Any] = {"protected_at": now, "naked_since": None}
         if trade.naked_since is not None:
@@ -119,9 +140,39 @@ class Protector:
             changes["longest_naked_ms"] = max(trade.longest_naked_ms, naked_ms)
         Trade.objects.filter(pk=trade.pk).update(**changes)
         trade.protected_at, trade.naked_since = now, None
-        if not watch.confirmed:
+        if first:
             _accept_unanswered(trade)
-        watch.confirmed, watch.missing_since, watch.refusals = True, None, 0
+
+    def _adopt(self, trade: Trade, seen: Levels, watch: _Watch) -> None:
+        """Somebody moved the stop in the venue's own app: it is ours now."""
+        stop, target = seen.stop, seen.target
+        if stop is None or target is None:
+            raise ValueError(f"{trade}: levels that are not set can't be adopted")
+        move = StopMove(
+            trade=trade,
+            rule=APP_RULE,
+            old_stop=trade.stop_loss,
+            new_stop=stop,
+            old_target=trade.take_profit,
+            new_target=target,
+            answer="moved on the exchange",
+            accepted=True,
+            market_time=self._desk.market.now(),
+        )
+        with transaction.atomic():
+            move.save()
+            _store_levels(trade, stop, target, APP_RULE)
+            record(
+                "stop_adopted",
+                f"{trade.symbol}: stop and target were moved on the exchange, to "
+                f"{stop.normalize():f} and {target.normalize():f}; they are kept.",
+                account=self._desk.account,
+                level=EventLevel.NOTICE,
+                data={"trade": trade.pk},
+                market_time=move.market_time,
+            )
+        watch.wanted = seen
+        self._confirmed(trade, first=False)
 
     def _set_again(self, trade: Trade, watch: _Watch, why: str) -> None:
         try:
@@ -130,7 +181,7 @@ class Protector:
             logger.warning("stop could not be set, it is repeated", trade=trade.pk, error=str(exc))
             return
         if not refusal:
-            watch.refusals = 0
+            watch.history = watch.history.taken()
             record(
                 "stop_restored",
                 f"{trade.symbol}: stop set again, {why}.",
@@ -142,8 +193,8 @@ class Protector:
             return
         if self._was_overtaken(trade):
             return
-        watch.refusals += 1
-        if watch.refusals >= MAX_REFUSALS:
+        watch.history = watch.history.refused()
+        if watch.history.spent:
             self._give_up(trade, f"its stop was refused twice: {refusal}")
 
     def _was_overtaken(self, trade: Trade) -> bool:
@@ -172,6 +223,27 @@ class Protector:
         )
 
 
+def _stood(trade: Trade) -> bool:
+    """Whether the wanted levels have been read back since they were last changed."""
+    if trade.protected_at is None:
+        return False
+    newest = trade.stop_moves.order_by("-id").first()
+    return newest is None or (newest.accepted and newest.created_at <= trade.protected_at)
+
+
+def _bounds(trade: Trade) -> StopBounds:
+    """Where a stop of somebody else is acceptable: as far from the entry as one of ours may be."""
+    avg_entry = trade_book(trade).avg_entry
+    moves = trade.stop_moves.values_list("old_stop", "new_stop")
+    return StopBounds(
+        side=Side(trade.side),
+        avg_entry=avg_entry,
+        max_distance=min(RULES.max_stop_share * avg_entry, RULES.max_stop_atr * trade.atr),
+        own=frozenset({trade.initial_stop, *(stop for pair in moves for stop in pair)})
+        - {trade.stop_loss},
+    )
+
+
 def want_close(trade: Trade, reason: ExitReason) -> bool:
     """Note that the trade must be closed; the exits repeat until it is flat. False when that was
     wanted already: the first reason stays."""
@@ -186,8 +258,9 @@ def move_stop(desk: Desk, trade: Trade, move: StopMove) -> bool:
     """Store the wish, set the new levels on the venue, store its answer. True when taken.
 
     After a refusal the old levels stand. Without an answer, or after a crash in between, the
-    wish stands and the next read-back sets it again.
+    wish stands and the next read-back sets it again. What is left of the entry is taken back first.
     """
+    cancel_rest(desk, trade)
     move.answer, move.accepted = "sent", False
     with transaction.atomic():
         _store_levels(trade, move.new_stop, move.new_target, move.rule)

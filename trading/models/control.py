@@ -60,6 +60,9 @@ class Lease(models.Model):
     status = models.CharField(max_length=200, blank=True)
     doubts = models.JSONField(default=list, help_text="Why entries are off, in words.")
     external_symbols = models.JSONField(default=list, help_text="Positions that are not ours.")
+    agreed_until = models.DateTimeField(
+        null=True, help_text="Market time up to which ledger and exchange were found to agree."
+    )
 
     def __str__(self) -> str:
         return f"{self.account}: token {self.token} held by {self.holder or 'nobody'}"

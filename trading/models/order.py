@@ -95,6 +95,9 @@ class Execution(models.Model):
     symbol = models.CharField(max_length=40)
     side = models.CharField(max_length=4)
     qty = AmountField()
+    trade_qty = AmountField(
+        null=True, help_text="What the trade counts of it where that is not all of it."
+    )
     price = AmountField()
     fee = AmountField(help_text="Greater than 0 is paid.")
     is_maker = models.BooleanField()

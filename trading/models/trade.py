@@ -38,6 +38,9 @@ class Trade(models.Model):
     entry_value = AmountField(default=0)
     exit_qty = AmountField(default=0)
     exit_value = AmountField(default=0)
+    released_qty = AmountField(
+        default=0, help_text="Handed over, or gone without a trace: not ours any more."
+    )
     fees = AmountField(default=0)
     funding = AmountField(default=0, help_text="Greater than 0 is paid.")
     initial_stop = AmountField()

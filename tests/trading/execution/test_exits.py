@@ -18,6 +18,7 @@ from trading.choices import (
     TradeState,
     TradingStateName,
 )
+from trading.domain.protocol import ExitForm, ExitOrder
 from trading.execution.executor import shrink, want_cancel
 from trading.execution.protection import want_close
 from trading.models import Order, StopMove, Trade, TradingState
@@ -197,7 +198,7 @@ def test_a_manual_close_without_a_quote_goes_to_market_at_once(floor: Floor) -> 
     trade = floor.opened()
     trade.symbol, trade.close_wanted, trade.target_qty = "NOCOINUSDT", ExitReason.MANUAL, D(0)
     floor.venue.fills = False
-    shrink(floor.desk, trade, D(10), 0)
+    shrink(floor.desk, trade, ExitOrder(D(10), ExitForm.TOUCH))
     assert floor.venue.posts[-1].order_type is OrderType.MARKET
 
 
