@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import socket
 import time
 from typing import Any, NoReturn
@@ -10,6 +11,10 @@ from urllib.parse import urlsplit
 
 from websockets.exceptions import ConnectionClosed, WebSocketException
 from websockets.sync.client import connect
+
+# The library would log every frame at the level of debugging, that with the key included.
+_frames_logger = logging.getLogger("exchange.bybit.socket.frames")
+_frames_logger.setLevel(logging.WARNING)
 
 CLOSE_TIMEOUT_S = 0.5
 MAX_FRAME_BYTES = 4 * 2**20
@@ -49,6 +54,7 @@ class BybitSocket:
                 close_timeout=CLOSE_TIMEOUT_S,
                 max_size=MAX_FRAME_BYTES,
                 max_queue=MAX_QUEUED_FRAMES,
+                logger=_frames_logger,
                 legacy=True,
             )
         except (OSError, WebSocketException, ValueError) as error:
