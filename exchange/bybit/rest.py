@@ -12,14 +12,11 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from datetime import datetime, timedelta
 from typing import Any
 
 from requests.adapters import BaseAdapter
 
 from exchange.bybit.endpoints import Endpoint, Priority
-from exchange.bybit.envelope import Envelope, read_envelope
 from exchange.bybit.guard import Guard
 from exchange.bybit.hosts import Hosts
 from exchange.bybit.limits import (
@@ -30,37 +27,20 @@ from exchange.bybit.limits import (
     address_budget,
 )
 from exchange.bybit.link import Link
-from exchange.bybit.refusals import (
-    AddressRefused,
-    CircuitPaused,
-    ReadRefused,
-    Unreachable,
-    ban_sentence,
-    halt_sentence,
-    region_hint,
+from exchange.bybit.outcome import (
+    OVERLOADED_STATUS,
+    Outcome,
+    Reply,
+    judge,
+    read_error,
+    write_error,
 )
-from exchange.bybit.retcodes import (
-    ADDRESS_LIMIT,
-    REGION_CODES,
-    UNKNOWN,
-    Kind,
-    Verdict,
-    classify,
-    refine,
-)
-from exchange.bybit.server_time import EPOCH, ServerTime
-from exchange.bybit.session import Credentials, NoAnswer, RawAnswer, Wire, wire_values
+from exchange.bybit.refusals import CircuitPaused, ReadRefused, halt_sentence, region_hint
+from exchange.bybit.retcodes import Kind
+from exchange.bybit.server_time import ServerTime
+from exchange.bybit.session import Credentials, RawAnswer, Wire, wire_values
 from exchange.choices import LinkState
-from exchange.errors import (
-    ExchangeError,
-    ExchangeHalted,
-    ExchangeUnavailable,
-    InsufficientBalance,
-    OrderNotSent,
-    OrderOutcomeUnknown,
-    OrderRejected,
-    RateLimited,
-)
+from exchange.errors import ExchangeError, ExchangeUnavailable, OrderNotSent, RateLimited
 from exchange.fault_points import fault_point
 from exchange.market.clock import WallClock
 from exchange.ports import Clock
@@ -78,7 +58,6 @@ __all__ = [
 ATTEMPT_S = 5.0
 FIRST_BACKOFF_S = 0.25
 LONGEST_BACKOFF_S = 4.0
-THROTTLE_S = 1.0
 CLOCK_TOLERANCE_MS = 500
 CLOCK_STALE_S = 90.0
 CLOCK_PATIENCE_S = 2.0
@@ -86,28 +65,6 @@ CLOCK_RETRY_S = 10.0
 
 _addresses: dict[str, tuple[Budget, threading.Lock]] = {}
 _addresses_lock = threading.Lock()
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """A good answer; ``time`` is the venue's."""
-
-    result: dict[str, Any]
-    time: datetime
-    elapsed_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class _Outcome:
-    """What came of one call. ``reason`` is a sentence without secrets."""
-
-    verdict: Verdict
-    reason: str = ""
-    ret_code: int = 0
-    reply: Reply | None = None
-    retry_after_s: float = THROTTLE_S
-    unreached: bool = False
-    banned: bool = False
 
 
 class BybitRest:
@@ -129,7 +86,7 @@ class BybitRest:
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.server_time = ServerTime(clock)
-        self._credentials = credentials
+        self._secrets = (credentials.api_secret, credentials.api_key) if credentials else ()
         self._clock = clock
         self._link = link
         self._recv_window_ms = recv_window_ms
@@ -231,7 +188,7 @@ class BybitRest:
         )
         if outcome.reply is not None:
             return outcome.reply
-        raise _write_error(outcome)
+        raise write_error(outcome)
 
     def measure_clock(self) -> None:
         """Ask for the venue's time; callers do so every 30 s. Raises as ``read`` does."""
@@ -284,7 +241,7 @@ class BybitRest:
         )
         if outcome.reply is not None:
             return outcome.reply
-        raise _read_error(outcome)
+        raise read_error(outcome)
 
     def _call(
         self,
@@ -294,9 +251,9 @@ class BybitRest:
         timeout_s: float,
         priority: Priority,
         window_ms: int | None = None,
-    ) -> _Outcome:
+    ) -> Outcome:
         if endpoint.call.private:
-            if self._credentials is None:
+            if not self._secrets:
                 raise ValueError(f"{endpoint.name} needs an API key")
             self._set_clock()
         answer = self._wire.send(
@@ -307,7 +264,11 @@ class BybitRest:
         )
         if endpoint is Endpoint.PLACE_ORDER and priority is Priority.ENTRY:
             fault_point("K10")
-        outcome = self._judge(endpoint, answer)
+        outcome = judge(endpoint, answer, now_ms=self.server_time.now_ms(), hide=self._secrets)
+        if isinstance(answer, RawAnswer):
+            self._limits.learn(endpoint, answer.headers)
+            if outcome.time_ms is not None:
+                self.server_time.note(outcome.time_ms, answer.sent, answer.received)
         self._learn(endpoint, outcome)
         return outcome
 
@@ -324,76 +285,23 @@ class BybitRest:
             # This machine's own time may do; if not, the venue says so and nothing has happened.
             return
 
-    def _judge(self, endpoint: Endpoint, answer: RawAnswer | NoAnswer) -> _Outcome:
-        """What an answer means; changes nothing but the measured clock and the budgets."""
-        if isinstance(answer, NoAnswer):
-            reason = f"{endpoint.name}: {answer.reason}."
-            return _Outcome(UNKNOWN, reason, unreached=not answer.connected)
-        envelope = read_envelope(answer.body)
-        if answer.status == 403:
-            return _Outcome(UNKNOWN, ban_sentence(10), banned=True)
-        if answer.status == 429:
-            return _Outcome(classify(429, endpoint), f"{endpoint.name}: HTTP 429.", 429)
-        if answer.status == 401 and envelope is not None:
-            return self._judge_envelope(endpoint, answer, envelope)
-        if answer.status != 200:
-            return _Outcome(UNKNOWN, f"{endpoint.name}: HTTP status {answer.status}.")
-        if envelope is None:
-            return _Outcome(UNKNOWN, f"{endpoint.name}: the answer was not Bybit's.")
-        return self._judge_envelope(endpoint, answer, envelope)
-
-    def _judge_envelope(
-        self, endpoint: Endpoint, answer: RawAnswer, envelope: Envelope
-    ) -> _Outcome:
-        if envelope.time_ms is not None:
-            self.server_time.note(envelope.time_ms, answer.sent, answer.received)
-        self._limits.learn(endpoint, answer.headers)
-        code = envelope.ret_code
-        verdict = refine(classify(code, endpoint), code, envelope.ret_msg)
-        if verdict.kind is Kind.OK:
-            time_ms = envelope.time_ms or self.server_time.now_ms()
-            moment = EPOCH + timedelta(milliseconds=time_ms)
-            reply = Reply(envelope.result, moment, answer.received - answer.sent)
-            return _Outcome(verdict, ret_code=code, reply=reply)
-        return _Outcome(
-            verdict,
-            f"{endpoint.name}: Bybit answered {code} ({self._scrubbed(envelope.ret_msg)}).",
-            code,
-            retry_after_s=self._until_reset(answer),
-            banned=code == ADDRESS_LIMIT,
-        )
-
-    def _learn(self, endpoint: Endpoint, outcome: _Outcome) -> None:
-        """Let circuit, budgets and link know."""
+    def _learn(self, endpoint: Endpoint, outcome: Outcome) -> None:
+        """Let circuit, budgets, clock and link know."""
         kind = outcome.verdict.kind
         if outcome.banned:
             self._guard.banned()
-        elif kind is Kind.THROTTLE or outcome.ret_code == 429:
+        elif kind is Kind.THROTTLE or outcome.ret_code == OVERLOADED_STATUS:
             self._limits.hold(endpoint, outcome.retry_after_s)
         elif kind in (Kind.AUTHENTICATION, Kind.HALT):
             self._guard.halt(halt_sentence(outcome.ret_code), endpoint)
-        elif kind is Kind.OK or outcome.ret_code != 0:
+        elif not outcome.answered:
+            self._guard.failed(outcome.reason)
+        else:
             if outcome.verdict.code == "clock":
                 self.server_time.forget()
                 self._clock_tried_at = -math.inf
             self._link.note_clock(self.server_time.offset_ms)
             self._guard.answered(endpoint, good=kind is Kind.OK)
-        else:
-            self._guard.failed(outcome.reason)
-
-    def _until_reset(self, answer: RawAnswer) -> float:
-        """Seconds until the venue counts anew."""
-        reset = answer.headers.get("X-Bapi-Limit-Reset-Timestamp", "")
-        if not reset.isdecimal():
-            return THROTTLE_S
-        return min(max((int(reset) - self.server_time.now_ms()) / 1000, 0.05), 5.0)
-
-    def _scrubbed(self, text: str) -> str:
-        """The venue's words without our key (it repeats what it was sent)."""
-        if self._credentials is not None:
-            for secret in (self._credentials.api_secret, self._credentials.api_key):
-                text = text.replace(secret, "***") if secret else text
-        return " ".join(text.split())[:200]
 
 
 def _address(host: str, clock: Clock) -> tuple[Budget, threading.Lock]:
@@ -413,28 +321,3 @@ def _patience_s(priority: Priority, timeout_s: float) -> float:
     if priority is Priority.PROTECT:
         return math.inf
     return ENTRY_PATIENCE_S if priority is Priority.ENTRY else timeout_s
-
-
-def _read_error(outcome: _Outcome) -> ExchangeError:
-    kind, reason = outcome.verdict.kind, outcome.reason
-    if outcome.banned:
-        return AddressRefused(reason)
-    if kind is Kind.THROTTLE:
-        return RateLimited(reason, retry_after_s=outcome.retry_after_s)
-    if kind in (Kind.AUTHENTICATION, Kind.HALT):
-        refused = AddressRefused if outcome.ret_code in REGION_CODES else ExchangeHalted
-        return refused(halt_sentence(outcome.ret_code))
-    if kind is Kind.DEFINITIVE and outcome.verdict.code != "clock":
-        return ReadRefused(reason, ret_code=outcome.ret_code, code=outcome.verdict.code)
-    return Unreachable(reason) if outcome.unreached else ExchangeUnavailable(reason)
-
-
-def _write_error(outcome: _Outcome) -> ExchangeError:
-    kind, code = outcome.verdict.kind, outcome.verdict.code
-    if kind is Kind.UNKNOWN:
-        return OrderOutcomeUnknown(outcome.reason)
-    if code == "insufficient_balance":
-        return InsufficientBalance(outcome.reason, code=code)
-    if kind in (Kind.AUTHENTICATION, Kind.HALT):
-        return OrderRejected(f"{outcome.reason} {halt_sentence(outcome.ret_code)}", code=code)
-    return OrderRejected(outcome.reason, code=code)
