@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_UP, Decimal
 from typing import Any, Protocol
 
+from tests.simulators.bybit.prices import Kline, SymbolRules, Touch
+
 ZERO = Decimal(0)
 MONEY = Decimal("0.00000001")
 # A market order is a limit order this far from the last price; nothing fills beyond it.
@@ -15,56 +17,11 @@ DAY_MS = 86_400_000
 WEEK_MS = 7 * DAY_MS
 
 
-@dataclass(frozen=True, slots=True)
-class SymbolRules:
-    """One linear USDT perpetual: filters, fees and risk figures. Rates are fractions."""
-
-    symbol: str
-    tick_size: Decimal
-    qty_step: Decimal
-    min_qty: Decimal
-    max_qty: Decimal
-    max_market_qty: Decimal
-    min_notional: Decimal = Decimal(5)
-    max_leverage: Decimal = Decimal(100)
-    leverage_step: Decimal = Decimal("0.01")
-    taker_fee: Decimal = Decimal("0.00055")
-    maker_fee: Decimal = Decimal("0.0002")
-    maintenance_rate: Decimal = Decimal("0.005")
-    funding_rate: Decimal = Decimal("0.0001")
-    funding_interval_min: int = 480
-    launch_ms: int = 1_585_526_400_000
-    status: str = "Trading"
-    symbol_type: str = ""
-
-    @property
-    def base_coin(self) -> str:
-        return self.symbol.removesuffix("USDT")
-
-    @property
-    def min_price(self) -> Decimal:
-        return self.tick_size
-
-    @property
-    def max_price(self) -> Decimal:
-        return self.tick_size * 19_999_998
-
-    @property
-    def price_scale(self) -> int:
-        return max(0, -int(self.tick_size.normalize().as_tuple().exponent))
-
-
-@dataclass(frozen=True, slots=True)
-class Kline:
-    """One candle; `start` in ms, volume in base coin, turnover in USDT."""
-
-    start: int
-    open: Decimal
-    high: Decimal
-    low: Decimal
-    close: Decimal
-    volume: Decimal
-    turnover: Decimal
+MIN_PRICE_TICKS = 1
+MAX_PRICE_TICKS = 19_999_998
+TAKER_FEE = Decimal("0.00055")
+MAKER_FEE = Decimal("0.0002")
+FUNDING_RATE = Decimal("0.0001")
 
 
 class Prices(Protocol):
@@ -73,6 +30,7 @@ class Prices(Protocol):
     def last(self, symbol: str, ms: int) -> Decimal: ...
     def mark(self, symbol: str, ms: int) -> Decimal: ...
     def index(self, symbol: str, ms: int) -> Decimal: ...
+    def touch(self, symbol: str, ms: int) -> Touch: ...
 
     def path(self, symbol: str, after_ms: int, until_ms: int) -> Iterator[tuple[int, Decimal]]:
         """Give every price change in (after_ms, until_ms], oldest first."""

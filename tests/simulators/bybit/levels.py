@@ -1,0 +1,151 @@
+"""Take-profit and stop-loss of a whole position: system orders that follow its size."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from tests.simulators.bybit.batch import Batch
+from tests.simulators.bybit.orders import OPPOSITE, Order, sign_of
+from tests.simulators.bybit.positions import Position
+from tests.simulators.bybit.rules import ZERO, Refused
+
+STOP, TARGET = "StopLoss", "TakeProfit"
+OCO_REASON = {
+    STOP: "CancelByOCOTpCanceledBySlTriggered",
+    TARGET: "CancelByOCOSlCanceledByTpTriggered",
+}
+
+
+def check_levels(side: str, base: Decimal, target: Decimal | None, stop: Decimal | None) -> None:
+    """Refuse a target or stop on the wrong side of the base price."""
+    direction = sign_of(side)
+    for name, price, sense in ((TARGET, target, direction), (STOP, stop, -direction)):
+        if price and (price - base) * sense <= 0:
+            word = "higher" if sense > 0 else "lower"
+            raise Refused(
+                10001,
+                f"{name}:{_scaled(price)} set for {side} position should {word} than "
+                f"base_price:{_scaled(base)}??LastPrice",
+            )
+
+
+def _scaled(price: Decimal) -> int:
+    return int(price * 10_000)
+
+
+def level_of(position: Position, kind: str) -> Order | None:
+    return position.stop_loss if kind == STOP else position.take_profit
+
+
+def set_level(
+    batch: Batch,
+    position: Position,
+    kind: str,
+    price: Decimal,
+    trigger_by: str = "LastPrice",
+    parent_link_id: str = "",
+) -> None:
+    """Set, move or (price 0) remove one level of an open position."""
+    level = level_of(position, kind)
+    if not price:
+        drop_level(batch, position, kind, "CancelByUser")
+        return
+    if level is not None:
+        level.trigger_price = price
+        level.trigger_by = trigger_by or level.trigger_by
+        batch.order(level, "amended", later=True)
+        return
+    level = _new_level(batch, position, kind, price, trigger_by or "LastPrice", parent_link_id)
+    _keep(position, kind, level)
+    batch.order(level, "level", later=True)
+
+
+def _new_level(
+    batch: Batch, position: Position, kind: str, price: Decimal, by: str, parent: str
+) -> Order:
+    venue = batch.venue
+    direction = 1 if position.size > 0 else -1
+    return Order(
+        n=venue.next_n(),
+        order_id=venue.new_id(),
+        symbol=position.symbol,
+        side=OPPOSITE[position.side],
+        order_type="Market",
+        qty=abs(position.size),
+        created_ms=venue.now_ms,
+        updated_ms=venue.now_ms,
+        time_in_force="IOC",
+        position_idx=position.idx,
+        reduce_only=True,
+        close_on_trigger=True,
+        status="Untriggered",
+        create_type=f"CreateBy{kind}",
+        stop_order_type=kind,
+        trigger_price=price,
+        trigger_direction=1 if (direction > 0) == (kind == TARGET) else 2,
+        trigger_by=by,
+        tpsl_mode="Full",
+        parent_link_id=parent,
+        last_on_created=venue.last(position.symbol),
+    )
+
+
+def _keep(position: Position, kind: str, level: Order | None) -> None:
+    if kind == STOP:
+        position.stop_loss = level
+    else:
+        position.take_profit = level
+
+
+def drop_level(batch: Batch, position: Position, kind: str, cancel_type: str) -> None:
+    """Deactivate a level, if there is one."""
+    level = level_of(position, kind)
+    if level is None:
+        return
+    _keep(position, kind, None)
+    level.end("Deactivated", cancel_type)
+    batch.order(level, "deactivated")
+
+
+def clear_levels(batch: Batch, position: Position, cancel_type: str) -> None:
+    """Deactivate both levels: the position is gone or about to be."""
+    drop_level(batch, position, TARGET, cancel_type)
+    drop_level(batch, position, STOP, cancel_type)
+    position.paired = False
+
+
+def attach(batch: Batch, position: Position, order: Order) -> None:
+    """Give the position the levels its entry carried."""
+    for kind, price, by in (
+        (TARGET, order.take_profit, order.tp_trigger_by),
+        (STOP, order.stop_loss, order.sl_trigger_by),
+    ):
+        if price:
+            set_level(batch, position, kind, price, by, order.link_id)
+    position.paired = bool(order.take_profit and order.stop_loss)
+
+
+def follow_size(batch: Batch, position: Position) -> None:
+    """Make both levels as large as the position."""
+    for level in position.levels():
+        if level.qty != abs(position.size):
+            level.qty = abs(position.size)
+            batch.order(level, "resized", later=True)
+
+
+def triggered_level(prices: dict[str, Decimal], position: Position) -> Order | None:
+    """Give the level these prices (by trigger kind) reach; the stop comes first."""
+    for level in position.levels():
+        if level.is_triggered_by(prices[level.trigger_by]):
+            return level
+    return None
+
+
+def release(batch: Batch, position: Position, level: Order) -> None:
+    """Take a triggered level off its position and deactivate the other one of the pair."""
+    other = STOP if level.stop_order_type == TARGET else TARGET
+    drop_level(batch, position, other, OCO_REASON[level.stop_order_type])
+    _keep(position, level.stop_order_type, None)
+    position.paired = False
+    level.qty = abs(position.size)
+    level.cum_qty = ZERO
