@@ -99,9 +99,13 @@ class Plan:
 class Venue(Protocol):
     """The part of the exchange's core a request needs."""
 
-    ledger: Ledger
-    lag_ms: dict[str, int]
     sl_ignored: bool
+
+    @property
+    def ledger(self) -> Ledger: ...
+
+    @property
+    def lag_ms(self) -> dict[str, int]: ...
 
     def handle(self, method: str, path: str, params: dict[str, Any], uid: str | None) -> Answer: ...
 
