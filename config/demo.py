@@ -9,11 +9,14 @@ from django.contrib.auth.models import User
 from django.db import transaction
 
 from analysis.services import profile_technical
-from exchange.choices import Mode
+from exchange.choices import Mode, Region
+from exchange.models import ExchangeAccount
 from trading.choices import Autonomy, BotState, RiskProfile
+from trading.events import record
 from trading.services import account_create, bot_create
 
 OPERATOR = "operator"
+PAPER_NAME = "Paper"
 SYMBOLS = ("BTCUSDT", "ETHUSDT", "SOLUSDT", "XRPUSDT", "DOGEUSDT")
 TIMEFRAME = "15m"
 MARKET_START = datetime(2026, 1, 5, tzinfo=UTC)
@@ -58,3 +61,39 @@ def demo_create(*, seed: int, speed: int) -> None:
             autonomy=autonomy,
             state=state,
         )
+
+
+@transaction.atomic
+def paper_ensure(region: Region, *, follow: bool) -> None:
+    """Where there is no account on live prices yet, make one with a bot. Asks nobody: Bybit may
+    come later.
+
+    With ``follow`` an account made here earlier moves to ``region``, which is how somebody leaves
+    a site that refuses them.
+    """
+    account = ExchangeAccount.objects.filter(mode=Mode.PAPER).order_by("pk").first()
+    if account is None:
+        _paper_create(region)
+    elif follow and account.name == PAPER_NAME and account.region != region:
+        account.region = region
+        account.save(update_fields=["region"])
+        record("account_region", f"{account} takes its prices from {region}.", account=account)
+
+
+def _paper_create(region: Region) -> None:
+    account = account_create(
+        name=PAPER_NAME,
+        mode=Mode.PAPER,
+        profile=RiskProfile.CONSERVATIVE,
+        symbols=SYMBOLS,
+        region=region,
+    )
+    bot_create(
+        account=account,
+        name="Paper trend",
+        timeframe=TIMEFRAME,
+        symbols=SYMBOLS,
+        analyst_profile=profile_technical(),
+        autonomy=Autonomy.AUTO,
+        state=BotState.RUNNING,
+    )

@@ -20,6 +20,7 @@ from trading.models import EquityPoint, Lease, RiskLimits, TradingState
 
 PAPER_MODES = (Mode.SIM, Mode.REPLAY, Mode.PAPER)
 CONNECTED_MODES = (Mode.DEMO, Mode.TESTNET)
+LIVE_PRICE_MODES = (Mode.PAPER, *CONNECTED_MODES)
 
 
 def default_autonomy(mode: Mode) -> Autonomy:

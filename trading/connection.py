@@ -20,7 +20,13 @@ from exchange.domain import quantise
 from exchange.errors import ExchangeError
 from exchange.models import ExchangeAccount
 from exchange.services import facts_store, key_store
-from trading.accounts import CONNECTED_MODES, account_save, live_session, refusing
+from trading.accounts import (
+    CONNECTED_MODES,
+    LIVE_PRICE_MODES,
+    account_save,
+    live_session,
+    refusing,
+)
 from trading.choices import RiskProfile
 from trading.domain.settings import PROFILE_EQUITY, PROFILE_LIMITS, Limits
 from trading.errors import ActionRefused
@@ -80,7 +86,7 @@ def application_examine(wish: Application) -> Examination:
             bounds=_bounds(PROFILE_LIMITS[wish.profile]),
             region=wish.region,
             equity=None if wish.mode in BYBIT_MODES else PROFILE_EQUITY[wish.profile],
-            open_other=_other_door(_credentials_of(wish)),
+            open_other=_elsewhere(wish.mode, wish.region, _credentials_of(wish)),
         )
 
 
@@ -150,7 +156,7 @@ def account_examine(account: ExchangeAccount) -> Examination:
             region=Region(account.region),
             equity=None if mode in BYBIT_MODES else account.start_equity,
             owned=_symbols_held(account),
-            open_other=_other_door(credentials),
+            open_other=_elsewhere(mode, Region(account.region), credentials),
         )
     facts_store(account=account, facts=looked.as_json())
     return looked
@@ -226,13 +232,12 @@ def _door_of(wish: Application) -> BybitRest:
     return open_door(wish.mode, wish.region, _credentials_of(wish))
 
 
-def _other_door(credentials: Credentials | None) -> Callable[[Mode], BybitRest] | None:
-    """Opens the same key on other environments' global hosts."""
-    from exchange.bybit.connect import open_door
+def _elsewhere(
+    mode: Mode, region: Region, credentials: Credentials | None
+) -> Callable[[Mode], BybitRest | None] | None:
+    from exchange.bybit.connect import elsewhere
 
-    if credentials is None:
-        return None
-    return lambda mode: open_door(mode, Region.GLOBAL, credentials)
+    return None if credentials is None else elsewhere(mode, region, credentials)
 
 
 @contextmanager
@@ -245,7 +250,7 @@ def _asking() -> Iterator[None]:
 
 
 def _refuse_mode(mode: Mode) -> None:
-    if mode not in (Mode.PAPER, *CONNECTED_MODES):
+    if mode not in LIVE_PRICE_MODES:
         raise ActionRefused(f"{mode} accounts are not on Bybit; choose PAPER, DEMO or TESTNET")
 
 

@@ -1,4 +1,4 @@
-"""What has to be free before the single process starts: its data folder and its port."""
+"""What must hold before the single process starts: its data folder, its port, its settings."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import socket
 from pathlib import Path
 from typing import TextIO
 
+from exchange.choices import Region
+
 # A socket whose peer takes nothing is given up by the kernel: closing it from here would wait
 # for the same blocked writer.
 TCP_USER_TIMEOUT_MS = 15_000
@@ -18,6 +20,15 @@ BACKLOG = 512
 
 class StartRefused(Exception):
     """The process can't start; the text is one sentence that says why and what to do."""
+
+
+def region_chosen(text: str) -> Region:
+    """Bybit's site for live prices. Raises ``StartRefused`` for one that does not exist."""
+    try:
+        return Region(text)
+    except ValueError:
+        choice = ", ".join(Region)
+        raise StartRefused(f"BYBIT_REGION: got {text!r}, wants one of {choice}") from None
 
 
 def lock_data_folder(folder: Path) -> TextIO:

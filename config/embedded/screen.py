@@ -11,6 +11,7 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from config.demo import OPERATOR
+from exchange.choices import Mode
 from exchange.domain import TIMEFRAMES
 from exchange.models import MarketSession
 from trading.choices import BotState, CycleState, ExitReason, TradeState
@@ -46,10 +47,16 @@ def screen(*, address: str, data_folder: str, password: str | None) -> str:
 def _markets() -> list[str]:
     """Markets that run by themselves; the replays of an installation may be many."""
     running = MarketSession.objects.filter(account__is_active=True, speed__gt=0)
-    return [
-        f"  Market    {session.account}: no real money, {session.speed}x real time"
-        for session in running.select_related("account")
-    ]
+    return [f"  Market    {_market(session)}" for session in running.select_related("account")]
+
+
+def _market(session: MarketSession) -> str:
+    account = session.account
+    if Mode(account.mode) in (Mode.SIM, Mode.REPLAY):
+        return f"{account}: no real money, {session.speed}x real time"
+    if account.mode == Mode.PAPER:
+        return f"{account}: live prices of {account.region}, simulated fills, no real money"
+    return f"{account}: Bybit's own play money, {len(session.symbols)} symbols"
 
 
 def _first_cycle() -> list[str]:
@@ -61,7 +68,11 @@ def _first_cycle() -> list[str]:
     ]
     if not waits:
         return ["  Cycles    none: no bot is running"]
-    return [f"  Cycles    the first one within {max(1, round(min(waits)))} s, announced here"]
+    return [f"  Cycles    the first one within {_span(min(waits))}, announced here"]
+
+
+def _span(seconds: float) -> str:
+    return f"{max(1, round(seconds))} s" if seconds < 180 else f"{round(seconds / 60)} min"
 
 
 class FirstThings(threading.Thread):

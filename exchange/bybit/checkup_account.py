@@ -18,7 +18,7 @@ from exchange.bybit.parse import (
     plain,
     position_report,
 )
-from exchange.bybit.rest import BybitRest
+from exchange.bybit.rest import BybitRest, ReadRefused
 from exchange.domain import PositionReport
 
 # Every order of ours carries an id that begins with this.
@@ -78,7 +78,11 @@ def _per_symbol(
 ) -> Iterator[Finding]:
     hedged, above = [], []
     for symbol in symbols:
-        rows = rest.read(Endpoint.POSITIONS, category="linear", symbol=symbol).result["list"]
+        try:
+            rows = rest.read(Endpoint.POSITIONS, category="linear", symbol=symbol).result["list"]
+        except ReadRefused:
+            # A symbol that Bybit does not have is told among the symbols.
+            continue
         if any(is_hedged(row) for row in rows):
             hedged.append(symbol)
         highest = max((position_report(row).leverage for row in rows), default=Decimal(0))

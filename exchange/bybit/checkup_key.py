@@ -7,10 +7,9 @@ from datetime import datetime, timedelta
 
 from exchange.bybit.endpoints import Endpoint
 from exchange.bybit.findings import Finding, fine, problem, warn
-from exchange.bybit.hosts import hosts_for
 from exchange.bybit.parse import KeyFacts, key_facts
 from exchange.bybit.rest import BybitRest
-from exchange.choices import Mode, Region
+from exchange.choices import Mode
 from exchange.errors import ExchangeError, ExchangeHalted
 
 EXPIRY_NEAR = timedelta(days=14)
@@ -27,17 +26,18 @@ MAKE_KEYS = {
     Mode.TESTNET: "on testnet.bybit.com under API",
 }
 
-OpenOther = Callable[[Mode], BybitRest]
+# None where the environment has the same host, or none.
+OpenOther = Callable[[Mode], BybitRest | None]
 
 
 def key_findings(
-    rest: BybitRest, mode: Mode, region: Region, open_other: OpenOther | None
+    rest: BybitRest, mode: Mode, open_other: OpenOther | None
 ) -> tuple[KeyFacts | None, list[Finding]]:
     """The key's facts (None where the venue does not know it) and what follows from them."""
     try:
         facts = key_facts(rest.read(Endpoint.KEY_INFO).result)
     except ExchangeHalted as error:
-        home = _home_of(mode, region, open_other) if open_other else None
+        home = _home_of(mode, open_other) if open_other else None
         return None, [_refused(mode, home, str(error))]
     except ExchangeError as error:
         text = f"Bybit could not be asked about the key: {error}"
@@ -51,23 +51,14 @@ def key_findings(
     ]
 
 
-def _home_of(mode: Mode, region: Region, open_other: OpenOther) -> Mode | None:
+def _home_of(mode: Mode, open_other: OpenOther) -> Mode | None:
     """The environment that knows the key."""
-    tried = {hosts_for(mode, region).rest}
-    for other in ENVIRONMENTS:
-        host = hosts_for(other, Region.GLOBAL).rest
-        if host in tried:
-            continue
-        tried.add(host)
-        if _knows(other, open_other):
-            return other
-    return None
+    others = (other for other in ENVIRONMENTS if other is not mode)
+    return next((other for other in others if _knows(open_other(other))), None)
 
 
-def _knows(other: Mode, open_other: OpenOther) -> bool:
-    try:
-        door = open_other(other)
-    except ExchangeError:
+def _knows(door: BybitRest | None) -> bool:
+    if door is None:
         return False
     try:
         door.read(Endpoint.KEY_INFO, deadline_s=4.0)
@@ -93,9 +84,8 @@ def _refused(mode: Mode, home: Mode | None, why: str) -> Finding:
         )
     return problem(
         "key",
-        f"{ENVIRONMENTS[mode].capitalize()} refuses the key: {why}",
-        f"Check key and secret, whether the key has expired and whether it is bound to another "
-        f"address; else make a new one {MAKE_KEYS[mode]}.",
+        f"The key is refused. {why}",
+        f"Correct it, or make a new one {MAKE_KEYS[mode]}.",
     )
 
 

@@ -10,7 +10,7 @@ from decimal import ROUND_CEILING, Decimal
 from exchange.bybit.endpoints import Endpoint
 from exchange.bybit.findings import Finding, fine, problem, warn
 from exchange.bybit.parse import instrument, plain, quote
-from exchange.bybit.rest import BybitRest
+from exchange.bybit.rest import BybitRest, ReadRefused
 from exchange.domain import Instrument
 
 TYPICAL_STOP = Decimal("0.02")
@@ -35,7 +35,10 @@ def symbol_findings(
 
 
 def _symbol(rest: BybitRest, symbol: str, bounds: Bounds, wallet: Decimal | None) -> Finding:
-    rows = rest.read(Endpoint.INSTRUMENTS, category="linear", symbol=symbol).result["list"]
+    try:
+        rows = rest.read(Endpoint.INSTRUMENTS, category="linear", symbol=symbol).result["list"]
+    except ReadRefused:
+        rows = []
     if not rows:
         mend = "Take it off the list of symbols."
         return problem("symbols", f"{symbol} does not trade on Bybit.", mend)

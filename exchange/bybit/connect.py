@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from exchange.bybit.hosts import hosts_for
 from exchange.bybit.link import Link
 from exchange.bybit.rest import BybitRest, Credentials
@@ -28,6 +30,21 @@ def rest_for(account: ExchangeAccount) -> BybitRest:
     mode = Mode(account.mode)
     credentials = credentials_of(account) if mode in BYBIT_MODES else None
     return open_door(mode, Region(account.region), credentials)
+
+
+def elsewhere(
+    mode: Mode, region: Region, credentials: Credentials
+) -> Callable[[Mode], BybitRest | None]:
+    """Opens the same key on the global hosts of other environments; None where that would be the
+    host of ``mode`` itself."""
+    own = hosts_for(mode, region).rest
+
+    def open_other(other: Mode) -> BybitRest | None:
+        if hosts_for(other, Region.GLOBAL).rest == own:
+            return None
+        return open_door(other, Region.GLOBAL, credentials)
+
+    return open_other
 
 
 def open_door(mode: Mode, region: Region, credentials: Credentials | None) -> BybitRest:

@@ -5,7 +5,7 @@ Nothing is changed and no order is sent. Every line says what to do; no line tel
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Any
 
 from exchange.bybit.checkup_account import account_findings
-from exchange.bybit.checkup_key import key_findings
+from exchange.bybit.checkup_key import OpenOther, key_findings
 from exchange.bybit.checkup_symbols import Bounds, symbol_findings
 from exchange.bybit.endpoints import Endpoint
 from exchange.bybit.findings import Finding, Level, asked, fine, problem
@@ -78,7 +78,7 @@ def examine(
     region: Region = Region.GLOBAL,
     equity: Decimal | None = None,
     owned: Collection[str] = (),
-    open_other: Callable[[Mode], BybitRest] | None = None,
+    open_other: OpenOther | None = None,
 ) -> Examination:
     """Look at everything that must hold before ``mode`` may trade ``symbols`` over ``rest``.
 
@@ -92,7 +92,7 @@ def examine(
     findings += _clock(rest)
     key, account, wallet = None, None, equity
     if mode in BYBIT_MODES:
-        key, said = key_findings(rest, mode, region, open_other)
+        key, said = key_findings(rest, mode, open_other)
         findings += said
         if key is not None:
             look = account_findings(rest, symbols, bounds.max_leverage, owned)

@@ -34,10 +34,10 @@ def set_one_way_mode(rest: BybitRest) -> None:
 
 
 def _refuse_open(rest: BybitRest) -> None:
-    usdt = {"category": "linear", "settleCoin": "USDT"}
-    rows = rest.pages(Endpoint.POSITIONS, **usdt)
+    rows = rest.pages(Endpoint.POSITIONS, category="linear", settleCoin="USDT")
     held = sorted({one.symbol for one in map(position_report, rows) if one.qty})
     if held:
         raise NotFlat(f"Close the positions in {', '.join(held)} first.")
-    if next(iter(rest.pages(Endpoint.OPEN_ORDERS, **usdt)), None) is not None:
+    orders = rest.pages(Endpoint.OPEN_ORDERS, category="linear", settleCoin="USDT")
+    if next(orders, None) is not None:
         raise NotFlat("Cancel the open orders first.")

@@ -10,11 +10,14 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connections
 
-from config.demo import first_start
-from config.embedded.preflight import StartRefused, listen, lock_data_folder
+from config.demo import first_start, paper_ensure
+from config.embedded.preflight import StartRefused, listen, lock_data_folder, region_chosen
+from config.embedded.reach import Reach
 from config.embedded.screen import FirstThings, screen
 from config.embedded.server import Embedded, leave_at_once
 from config.embedded.tasks import TaskThreads
+from config.environment import Environment, Market
+from exchange.choices import Region
 
 
 class Command(BaseCommand):
@@ -31,15 +34,14 @@ class Command(BaseCommand):
             )
         environment = settings.ENVIRONMENT
         try:
+            region = region_chosen(environment.bybit_region)
             lock = lock_data_folder(settings.DATA_DIR)
             listener = listen(environment.host, environment.port)
         except StartRefused as exc:
             raise CommandError(str(exc)) from None
         call_command("prepare", verbosity=0)
         self.check(databases=["default"], tags=[Tags.database])
-        password = first_start(
-            demo=environment.demo, seed=environment.demo_seed, speed=environment.demo_speed
-        )
+        password = _first_start(environment, region)
         address = _address(environment.host, environment.port)
         text = screen(address=address, data_folder=str(settings.DATA_DIR), password=password)
         connections.close_all()
@@ -49,6 +51,7 @@ class Command(BaseCommand):
         def started() -> None:
             self._say(text)
             first_things.start()
+            Reach(self._say).start()
 
         code = Embedded(listener, TaskThreads(), TraderSupervisor(), started).run()
         if first_things.is_alive():
@@ -60,6 +63,18 @@ class Command(BaseCommand):
     def _say(self, text: str) -> None:
         self.stdout.write(text)
         self.stdout.flush()
+
+
+def _first_start(environment: Environment, region: Region) -> str | None:
+    live = environment.market is Market.BYBIT
+    password = first_start(
+        demo=environment.demo and not live,
+        seed=environment.demo_seed,
+        speed=environment.demo_speed,
+    )
+    if environment.demo and live:
+        paper_ensure(region, follow="bybit_region" in environment.model_fields_set)
+    return password
 
 
 def _address(host: str, port: int) -> str:
