@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from django.db import connections
-
 from exchange.bybit.socket import BybitSocket, FrameUnreadable, SocketBroken
 from exchange.bybit.stream_pace import Backoff, ConnectBudget, Timing, budget_of
 from exchange.bybit.stream_queue import MessageQueue
@@ -146,8 +144,6 @@ class SupervisedStream:
                 self._stopping.wait(self._backoff.pause())
         finally:
             self._lost("it was stopped", state="stopped")
-            # ``on_state`` may have used the database on this thread.
-            connections.close_all()
 
     def _one_connection(self) -> None:
         if not self._may_connect():

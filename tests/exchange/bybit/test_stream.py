@@ -204,7 +204,9 @@ def test_the_key_is_proven_by_a_signature_on_venue_time(
     )
     assert stream.wait_ready(5)
     auth, subscription = asked
-    key, expires, signature = auth["args"]  # type: ignore[misc]
+    arguments = auth["args"]
+    assert isinstance(arguments, list)
+    key, expires, signature = arguments
     assert key == "a-key"
     assert venue_ms + 9_000 < expires < venue_ms + 20_000
     text = f"GET/realtime{expires}".encode()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import pairwise
+from typing import Protocol
 
 import numpy as np
 import pytest
@@ -12,21 +13,29 @@ import pytest
 from exchange.candles import CandleWindow, floor_time, to_ms
 from exchange.domain import TIMEFRAMES, ZERO, PriceStep
 from exchange.errors import CandlesUnavailable, UnknownSymbol
-from exchange.market.clock import SteppedClock
 from exchange.ports import MarketData
 
 COLUMNS = ("times", "open", "high", "low", "close", "volume")
 HOUR = timedelta(hours=1)
 
 
+class HandTurnedClock(Protocol):
+    """The time of a market under test, which moves when the test moves it."""
+
+    def now(self) -> datetime: ...
+
+    def move_to(self, moment: datetime) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Bench:
     """A market with at least ten days of history and one day ahead of its clock, which stands
-    within an hour, on no boundary."""
+    within an hour, on no boundary. ``speed`` is the one the market was made with."""
 
     market: MarketData
-    clock: SteppedClock
+    clock: HandTurnedClock
     symbol: str
+    speed: float = 60
 
     def candles(self, interval: timedelta, limit: int) -> CandleWindow:
         return self.market.candles(self.symbol, interval, end=self.market.now(), limit=limit)
@@ -217,4 +226,4 @@ class MarketDataConformance:
     def test_market_time_is_that_of_its_clock(self, bench: Bench) -> None:
         assert bench.market.now() == bench.clock.now()
         assert bench.symbol in bench.market.symbols()
-        assert bench.market.speed == 60
+        assert bench.market.speed == bench.speed
