@@ -86,7 +86,7 @@ class BybitRest:
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.server_time = ServerTime(clock)
-        self._secrets = (credentials.api_secret, credentials.api_key) if credentials else ()
+        self._credentials = credentials
         self._clock = clock
         self._link = link
         self._recv_window_ms = recv_window_ms
@@ -109,6 +109,8 @@ class BybitRest:
         Raises ``RateLimited``, ``ExchangeUnavailable`` (``ReadRefused`` where asking again is of no
         use) and ``ExchangeHalted``.
         """
+        if endpoint.call.write:
+            raise ValueError(f"{endpoint.name} is a write")
         values = wire_values(params)
         started, slept, attempt = self._clock.monotonic(), 0.0, 0
         while True:
@@ -253,7 +255,7 @@ class BybitRest:
         window_ms: int | None = None,
     ) -> Outcome:
         if endpoint.call.private:
-            if not self._secrets:
+            if self._credentials is None:
                 raise ValueError(f"{endpoint.name} needs an API key")
             self._set_clock()
         answer = self._wire.send(
@@ -264,7 +266,8 @@ class BybitRest:
         )
         if endpoint is Endpoint.PLACE_ORDER and priority is Priority.ENTRY:
             fault_point("K10")
-        outcome = judge(endpoint, answer, now_ms=self.server_time.now_ms(), hide=self._secrets)
+        hide = self._credentials.untold if self._credentials else ()
+        outcome = judge(endpoint, answer, now_ms=self.server_time.now_ms(), hide=hide)
         if isinstance(answer, RawAnswer):
             self._limits.learn(endpoint, answer.headers)
             if outcome.time_ms is not None:

@@ -39,6 +39,11 @@ class Credentials:
     def __repr__(self) -> str:
         return f"Credentials(api_key={self.api_key[:4]}***)"
 
+    @property
+    def untold(self) -> tuple[str, str]:
+        """What no message may repeat."""
+        return self.api_secret, self.api_key
+
 
 @dataclass(frozen=True, slots=True)
 class RawAnswer:
