@@ -35,8 +35,8 @@ class Venue(Protocol):
     """An account with money, no orders and no position, on a market that the test moves.
 
     ``qty`` is an order of ordinary size. ``trade_at`` lets the market trade at a price, goes
-    there straight from the last one, and returns when the venue has dealt with it; ``liquidity``
-    is what an order can take at that price (None: enough for all).
+    there straight from the last one, and returns when the venue has dealt with it. ``thin_out``
+    says how much an order can take at one price from now on (before, enough for all).
     """
 
     client: ExchangeClient
@@ -45,7 +45,9 @@ class Venue(Protocol):
 
     def last(self) -> Decimal: ...
 
-    def trade_at(self, price: Decimal, *, liquidity: Decimal | None = None) -> None: ...
+    def trade_at(self, price: Decimal) -> None: ...
+
+    def thin_out(self, liquidity: Decimal) -> None: ...
 
 
 def away(venue: Venue, percent: int) -> Decimal:
@@ -210,8 +212,9 @@ class ExchangeClientConformance:
     def test_rest_of_an_immediate_order_is_cancelled(self, venue: Venue) -> None:
         price = away(venue, 1)
         order = limit(venue, "now", price, time_in_force=TimeInForce.IOC)
+        venue.thin_out(venue.qty / 2)
         venue.client.place_order(order)
-        venue.trade_at(venue.last(), liquidity=venue.qty / 2)
+        venue.trade_at(venue.last())
 
         done = report(venue, "now")
         assert done.status is VenueOrderStatus.CANCELLED
@@ -234,9 +237,13 @@ class ExchangeClientConformance:
         assert not venue.client.positions()
         assert report(venue, "out").filled_qty == venue.qty
 
-    def test_reduce_only_without_a_position_is_refused(self, venue: Venue) -> None:
+    @pytest.mark.parametrize("everything", [False, True])
+    def test_reduce_only_without_a_position_is_refused(
+        self, venue: Venue, everything: bool
+    ) -> None:
+        qty = ZERO if everything else venue.qty
         with pytest.raises(OrderRejected) as refused:
-            venue.client.place_order(closing(venue, "out", venue.qty))
+            venue.client.place_order(closing(venue, "out", qty, everything=everything))
 
         assert refused.value.code == "reduce_only"
 
@@ -259,6 +266,20 @@ class ExchangeClientConformance:
             booked = sum(one.qty for one in executions if one.order_link_id == link_id)
             assert booked == report(venue, link_id).filled_qty
         assert sum(one.qty for one in executions) == position(venue).qty
+
+    def test_executions_of_one_order_and_from_an_instant_on(self, venue: Venue) -> None:
+        symbol = venue.instrument.symbol
+        enter(venue, "first")
+        enter(venue, "second")
+
+        (told,) = {
+            one.order_id for one in venue.client.executions(since=EPOCH, order_link_id="first")
+        }
+        assert told == report(venue, "first").order_id
+        assert not venue.client.executions(since=EPOCH, order_link_id="never-sent")
+        second = [one for one in fills(venue) if one.order_link_id == "second"]
+        assert list(venue.client.executions(since=second[0].time)) == second
+        assert {one.symbol for one in second} == {symbol}
 
     def test_stop_closes_the_position(self, venue: Venue) -> None:
         stop = away(venue, -3)
@@ -294,6 +315,17 @@ class ExchangeClientConformance:
         held = position(venue)
         assert (held.stop_loss, held.take_profit) == (stop, target)
         assert held.qty == venue.qty
+
+    def test_levels_can_be_taken_away(self, venue: Venue) -> None:
+        enter(venue, stop_loss=away(venue, -5), take_profit=away(venue, 10))
+        symbol = venue.instrument.symbol
+        venue.client.set_trading_stop(symbol=symbol, stop_loss=away(venue, -4), take_profit=None)
+        held = position(venue)
+        assert (held.stop_loss, held.take_profit) == (away(venue, -4), None)
+
+        venue.client.set_trading_stop(symbol=symbol, stop_loss=None, take_profit=None)
+        held = position(venue)
+        assert (held.stop_loss, held.take_profit) == (None, None)
 
     def test_levels_need_a_position(self, venue: Venue) -> None:
         with pytest.raises(OrderRejected) as refused:
@@ -353,3 +385,9 @@ class ExchangeClientConformance:
         assert [one.exec_id for one in first.executions] == [one.exec_id for one in fills(venue)]
         assert first.orders[-1].status is VenueOrderStatus.FILLED
         assert not second
+
+    def test_venue_that_works_is_not_doubted(self, venue: Venue) -> None:
+        venue.client.balance()
+
+        health = venue.client.health()
+        assert (health.doubts, health.halted) == ((), "")

@@ -21,14 +21,18 @@ class PaperVenue:
         self.client = PaperExchange(account, market)
         self.instrument = market.instrument("BTCUSDT")
         self._market = market
+        self._liquidity = Decimal(100)
 
     def last(self) -> Decimal:
         return self._market.quote("BTCUSDT").last
 
-    def trade_at(self, price: Decimal, *, liquidity: Decimal | None = None) -> None:
+    def thin_out(self, liquidity: Decimal) -> None:
+        self._liquidity = liquidity
+
+    def trade_at(self, price: Decimal) -> None:
         start = self.last()
         # One order gets a tenth of a step's volume.
-        volume = Decimal(1000) if liquidity is None else liquidity * 10
+        volume = self._liquidity * 10
         self._market.play(bar(start, max(start, price), min(start, price), price, volume=volume))
 
 
