@@ -12,6 +12,7 @@ from tests.simulators.bybit.core import SimExchange
 from tests.simulators.bybit.orders import Order
 from tests.simulators.bybit.prices import SeededPrices
 from tests.simulators.bybit.respond import Responder
+from tests.simulators.bybit.rules import text
 
 Params = dict[str, Any]
 ACTS = {
@@ -119,7 +120,7 @@ class Control:
         return {
             "duplicates": ledger.duplicate_link_ids(rows),
             "naked_ms": longest,
-            "positions": {k: format(v, "f") for k, v in ledger.positions_at(rows).items()},
+            "positions": {k: text(v) for k, v in ledger.positions_at(rows).items()},
             "rows": len(rows),
             "requests": dict(self._responder.counts),
             "sockets": self.sockets(),
@@ -133,7 +134,7 @@ class Control:
             "skew_ms": self._clock.skew_ms,
             "accounts": self._responder.keyring.uids(),
             "prices": {
-                rules.symbol: format(self._prices.last(rules.symbol, now_ms), "f")
+                rules.symbol: text(self._prices.last(rules.symbol, now_ms))
                 for rules in self._prices.symbols()
             },
             "knobs": self._knobs({}),
@@ -144,7 +145,7 @@ class Control:
         symbol, price = params["symbol"], params.get("price")
         self._exchange.jump(symbol, None if price is None else Decimal(str(price)))
         now_ms = self._clock.now_ms()
-        return {"symbol": symbol, "price": format(self._prices.last(symbol, now_ms), "f")}
+        return {"symbol": symbol, "price": text(self._prices.last(symbol, now_ms))}
 
     def _liquidity(self, params: Params) -> Any:
         qty = params.get("qty")
