@@ -116,13 +116,20 @@ class Batch:
             venue.ledger.add(
                 venue.now_ms, "position", account.uid, **key, size=size, avgPrice=average
             )
-        stop, target = position.stop_loss, position.take_profit
-        levels = {
-            "stopLoss": text(stop.trigger_price) if stop else "",
-            "takeProfit": text(target.trigger_price) if target else "",
-            "qty": text(stop.qty) if stop else "0",
-        }
+        levels = _levels_of(position)
         if levels != position.noted_levels:
             position.noted_levels = levels
             venue.ledger.add(venue.now_ms, "stop", account.uid, **key, **levels)
         return position_push(row)
+
+
+def _levels_of(position: Position) -> dict[str, str]:
+    """Spell the levels for the ledger; `qty` is what a stop, fixed or trailing, covers."""
+    stop, target, trail = position.stop_loss, position.take_profit, position.trailing_stop
+    guard = stop or trail
+    return {
+        "stopLoss": text(stop.trigger_price) if stop else "",
+        "takeProfit": text(target.trigger_price) if target else "",
+        "trailingStop": text(trail.trigger_price) if trail else "",
+        "qty": text(guard.qty) if guard else "0",
+    }

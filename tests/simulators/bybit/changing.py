@@ -152,28 +152,31 @@ def trading_stop(venue: Venue, account: Account, params: Params) -> None:
     position = account.position(symbol, idx, venue.now_ms)
     if not position.size:
         raise Refused(10001, "can not set tp/sl/ts for zero position")
-    target, stop = number(params, "takeProfit"), number(params, "stopLoss")
+    wanted = {
+        levels.TARGET: number(params, "takeProfit"),
+        levels.STOP: number(params, "stopLoss"),
+        levels.TRAILING: number(params, "trailingStop"),
+    }
     triggers = {
         levels.TARGET: choice(params, "tpTriggerBy", ("", *TRIGGERS)),
         levels.STOP: choice(params, "slTriggerBy", ("", *TRIGGERS)),
     }
-    set_levels(venue, account, position, target, stop, triggers)
+    set_levels(venue, account, position, wanted, triggers)
 
 
 def set_levels(
     venue: Venue,
     account: Account,
     position: Position,
-    target: Decimal | None,
-    stop: Decimal | None,
+    wanted: dict[str, Decimal | None],
     triggers: dict[str, str] | None = None,
 ) -> None:
     """Change levels of an open position: None leaves one alone, 0 removes it."""
     triggers = triggers or {}
-    check_levels_now(venue, position, target, stop)
+    check_levels_now(venue, position, wanted.get(levels.TARGET), wanted.get(levels.STOP))
     changed = {
         kind: price
-        for kind, price in ((levels.TARGET, target), (levels.STOP, stop))
+        for kind, price in wanted.items()
         if price is not None and _differs(position, kind, price, triggers.get(kind, ""))
     }
     if not changed:
@@ -181,16 +184,19 @@ def set_levels(
     batch = Batch(venue, account, position.symbol)
     for kind, price in changed.items():
         levels.set_level(batch, position, kind, price, triggers.get(kind, ""))
-    position.paired = len(changed) == 2 and all(changed.values())
+    pair = {levels.TARGET, levels.STOP}
+    if pair & changed.keys():
+        position.paired = all(changed.get(kind) for kind in pair)
     batch.position(position.idx)
     batch.close()
 
 
 def _differs(position: Position, kind: str, price: Decimal, trigger_by: str) -> bool:
-    level = levels.level_of(position, kind)
+    level = position.level_orders.get(kind)
     if level is None:
         return price != 0
-    return level.trigger_price != price or trigger_by not in ("", level.trigger_by)
+    now = level.trail_by if kind == levels.TRAILING else level.trigger_price
+    return now != price or trigger_by not in ("", level.trigger_by)
 
 
 def check_levels_now(

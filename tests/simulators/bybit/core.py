@@ -49,14 +49,8 @@ class SimExchange:
     ) -> None:
         self._lock = threading.RLock()
         self._venue = Venue(clock, prices, profile=profile, usdt=usdt, duplicate_ids=duplicate_ids)
-
-    @property
-    def ledger(self) -> Ledger:
-        return self._venue.ledger
-
-    @property
-    def lag_ms(self) -> dict[str, int]:
-        return self._venue.lag_ms
+        self.ledger: Ledger = self._venue.ledger
+        self.lag_ms: dict[str, int] = self._venue.lag_ms
 
     @property
     def prices(self) -> Prices:
@@ -215,10 +209,9 @@ class SimExchange:
         with self._lock:
             self._note(uid, kind, symbol=symbol, price=text(price))
             account = self._venue.account(uid)
-            wanted = price or Decimal(0)
-            target, stop = (wanted, None) if kind == TARGET else (None, wanted)
+            wanted: dict[str, Decimal | None] = {kind: price or Decimal(0)}
             for position in account.open_positions(symbol):
-                changing.set_levels(self._venue, account, position, target, stop)
+                changing.set_levels(self._venue, account, position, wanted)
 
     def user_leverage(self, symbol: str, leverage: Decimal, *, uid: str = FIRST_UID) -> None:
         with self._lock:

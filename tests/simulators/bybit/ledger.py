@@ -5,7 +5,7 @@ Rows only ever get added. Numbers in rows are strings, so rows read the same in 
     order     event, orderId, orderLinkId, side, qty, price, status, cumExecQty, reduceOnly, ...
     execution execId, orderId, orderLinkId, side, qty, price, fee, execType
     position  positionIdx, size (negative when short), avgPrice
-    stop      positionIdx, stopLoss, takeProfit ("" for none), qty the stop covers
+    stop      positionIdx, stopLoss, takeProfit, trailingStop ("" for none), qty a stop covers
     funding   positionIdx, fee (positive = paid), rate
     wallet    change, balance, type
     user      what a person or the venue itself did
@@ -98,7 +98,7 @@ def naked_gaps(rows: Sequence[Row], now_ms: int) -> list[Gap]:
         if row["kind"] == "position":
             sizes[_key(row)] = abs(Decimal(row["size"]))
         elif row["kind"] == "stop":
-            covered[_key(row)] = Decimal(row["qty"]) if row["stopLoss"] else Decimal(0)
+            covered[_key(row)] = Decimal(row["qty"])
         else:
             continue
         key, ms = _key(row), row["ms"]

@@ -9,7 +9,8 @@ from tests.simulators.bybit.orders import OPPOSITE, Order, sign_of
 from tests.simulators.bybit.positions import Position
 from tests.simulators.bybit.rules import ZERO, Refused
 
-STOP, TARGET = "StopLoss", "TakeProfit"
+STOP, TARGET, TRAILING = "StopLoss", "TakeProfit", "TrailingStop"
+KINDS = (TARGET, STOP, TRAILING)
 OCO_REASON = {
     STOP: "CancelByOCOTpCanceledBySlTriggered",
     TARGET: "CancelByOCOSlCanceledByTpTriggered",
@@ -33,10 +34,6 @@ def _scaled(price: Decimal) -> int:
     return int(price * 10_000)
 
 
-def level_of(position: Position, kind: str) -> Order | None:
-    return position.stop_loss if kind == STOP else position.take_profit
-
-
 def set_level(
     batch: Batch,
     position: Position,
@@ -45,18 +42,24 @@ def set_level(
     trigger_by: str = "LastPrice",
     parent_link_id: str = "",
 ) -> None:
-    """Set, move or (price 0) remove one level of an open position."""
-    level = level_of(position, kind)
+    """Set, move or (price 0) remove one level; for a trailing stop `price` is its distance."""
     if not price:
         drop_level(batch, position, kind, "CancelByUser")
         return
+    distance = price if kind == TRAILING else None
+    if distance is not None:
+        last = batch.venue.last(position.symbol)
+        price = last - distance if position.size > 0 else last + distance
+    level = position.level_orders.get(kind)
     if level is not None:
         level.trigger_price = price
+        level.trail_by = distance
         level.trigger_by = trigger_by or level.trigger_by
         batch.order(level, "amended", later=True)
         return
     level = _new_level(batch, position, kind, price, trigger_by or "LastPrice", parent_link_id)
-    _keep(position, kind, level)
+    level.trail_by = distance
+    position.level_orders[kind] = level
     batch.order(level, "level", later=True)
 
 
@@ -90,27 +93,19 @@ def _new_level(
     )
 
 
-def _keep(position: Position, kind: str, level: Order | None) -> None:
-    if kind == STOP:
-        position.stop_loss = level
-    else:
-        position.take_profit = level
-
-
 def drop_level(batch: Batch, position: Position, kind: str, cancel_type: str) -> None:
     """Deactivate a level, if there is one."""
-    level = level_of(position, kind)
+    level = position.level_orders.pop(kind, None)
     if level is None:
         return
-    _keep(position, kind, None)
     level.end("Deactivated", cancel_type)
     batch.order(level, "deactivated")
 
 
 def clear_levels(batch: Batch, position: Position, cancel_type: str) -> None:
-    """Deactivate both levels: the position is gone or about to be."""
-    drop_level(batch, position, TARGET, cancel_type)
-    drop_level(batch, position, STOP, cancel_type)
+    """Deactivate every level: the position is gone or about to be."""
+    for kind in KINDS:
+        drop_level(batch, position, kind, cancel_type)
     position.paired = False
 
 
@@ -126,7 +121,7 @@ def attach(batch: Batch, position: Position, order: Order) -> None:
 
 
 def follow_size(batch: Batch, position: Position) -> None:
-    """Make both levels as large as the position."""
+    """Make the levels as large as the position."""
     for level in position.levels():
         if level.qty != abs(position.size):
             level.qty = abs(position.size)
@@ -142,10 +137,21 @@ def triggered_level(prices: dict[str, Decimal], position: Position) -> Order | N
 
 
 def release(batch: Batch, position: Position, level: Order) -> None:
-    """Take a triggered level off its position and deactivate the other one of the pair."""
-    other = STOP if level.stop_order_type == TARGET else TARGET
-    drop_level(batch, position, other, OCO_REASON[level.stop_order_type])
-    _keep(position, level.stop_order_type, None)
+    """Take a triggered level off its position and deactivate the others."""
+    del position.level_orders[level.stop_order_type]
+    reason = OCO_REASON.get(level.stop_order_type, "CancelByTpSlTsClear")
+    for kind in KINDS:
+        drop_level(batch, position, kind, reason)
     position.paired = False
     level.qty = abs(position.size)
     level.cum_qty = ZERO
+
+
+def trail(batch: Batch, level: Order, price: Decimal) -> None:
+    """Pull a trailing stop along behind a better price."""
+    if level.trail_by is None or level.trigger_price is None:
+        return
+    follows = price - level.trail_by if level.side == "Sell" else price + level.trail_by
+    if (follows - level.trigger_price) * -level.direction > 0:
+        level.trigger_price = follows
+        batch.order(level, "amended")

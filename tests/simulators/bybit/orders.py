@@ -45,6 +45,8 @@ class Order:
     trigger_price: Decimal | None = None
     trigger_direction: int = 0
     trigger_by: str = ""
+    # How far a trailing stop stays behind the best price.
+    trail_by: Decimal | None = None
     take_profit: Decimal | None = None
     stop_loss: Decimal | None = None
     tp_trigger_by: str = ""

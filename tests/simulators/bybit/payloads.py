@@ -95,6 +95,7 @@ def position_row(venue: Venue, account: Account, position: Position) -> Row:
     leverage = account.leverage(position.symbol)
     value = position.entry_value
     rate = venue.rules_of(position.symbol).maintenance_margin_rate
+    trail = position.trailing_stop
     liquidation, bust = _death_prices(venue, account, position)
     row = {
         "symbol": position.symbol,
@@ -108,7 +109,7 @@ def position_row(venue: Venue, account: Account, position: Position) -> Row:
         "isReduceOnly": False,
         "tpslMode": "Full",
         "riskId": 1,
-        "trailingStop": "0",
+        "trailingStop": text(trail.trail_by) if trail else "0",
         "unrealisedPnl": text(money(position.unrealised(mark))) if held else "",
         "markPrice": text(mark),
         "adlRankIndicator": 2 if held else 0,

@@ -9,7 +9,7 @@ from typing import Any
 from tests.simulators.bybit.orders import Order
 from tests.simulators.bybit.rules import MONEY, ZERO
 
-NO_LEVELS = {"stopLoss": "", "takeProfit": "", "qty": "0"}
+NO_LEVELS = {"stopLoss": "", "takeProfit": "", "trailingStop": "", "qty": "0"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +38,8 @@ class Position:
     realised_ever: Decimal = ZERO
     seq: int = -1
     status: str = "Normal"
-    take_profit: Order | None = None
-    stop_loss: Order | None = None
+    # Its stop, target and trailing stop, by their stopOrderType.
+    level_orders: dict[str, Order] = field(default_factory=dict)
     # Set together, so that cancelling one by its id removes the other too.
     paired: bool = False
     views: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
@@ -57,8 +57,22 @@ class Position:
     def average(self) -> Decimal:
         return self.entry_value / abs(self.size) if self.size else ZERO
 
+    @property
+    def stop_loss(self) -> Order | None:
+        return self.level_orders.get("StopLoss")
+
+    @property
+    def take_profit(self) -> Order | None:
+        return self.level_orders.get("TakeProfit")
+
+    @property
+    def trailing_stop(self) -> Order | None:
+        return self.level_orders.get("TrailingStop")
+
     def levels(self) -> list[Order]:
-        return [level for level in (self.stop_loss, self.take_profit) if level is not None]
+        """Give the orders that would close it, in the order they are looked at."""
+        found = (self.stop_loss, self.trailing_stop, self.take_profit)
+        return [level for level in found if level is not None]
 
     def closable_by(self, direction: int) -> Decimal:
         """Give how much an order of this direction could close."""

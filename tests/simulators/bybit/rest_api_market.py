@@ -27,7 +27,7 @@ FIRST_MONDAY_MS = 4 * DAY_MS
 
 
 def server_time(venue: Venue, params: Params) -> Row:
-    now = venue.now_ms
+    now = venue.clock()
     return {"timeSecond": str(now // 1000), "timeNano": str(now * 1_000_000)}
 
 

@@ -76,6 +76,8 @@ def meet_price(venue: Venue, account: Account, symbol: str, price: Decimal) -> N
         level = levels.triggered_level(seen, position)
         if level is not None:
             _close_at_level(venue, account, position, level)
+        elif position.trailing_stop is not None:
+            _trail(venue, account, position.trailing_stop, price)
     for order in orders:
         _meet_order(venue, account, order, price, seen)
 
@@ -90,6 +92,14 @@ def _meet_order(
     elif order.is_open and order.is_crossed_by(price):
         batch = Batch(venue, account, order.symbol)
         make(batch, order)
+        batch.close()
+
+
+def _trail(venue: Venue, account: Account, level: Order, price: Decimal) -> None:
+    before = level.trigger_price
+    batch = Batch(venue, account, level.symbol)
+    levels.trail(batch, level, price)
+    if level.trigger_price != before:
         batch.close()
 
 
