@@ -107,6 +107,7 @@ class _Session(HTTP):  # type: ignore[misc]
         self._server_time = server_time
         self._clock = clock
         self._timeout_s = 0.0
+        self.left = False
 
     def __repr__(self) -> str:
         return f"_Session({self.endpoint})"
@@ -114,7 +115,9 @@ class _Session(HTTP):  # type: ignore[misc]
     def ask(
         self, endpoint: Endpoint, values: dict[str, Any], timeout_s: float, recv_window_ms: int
     ) -> RawAnswer:
-        """Send the call once; raises what the transport raises."""
+        """Send the call once; raises what the transport raises. ``left`` then says whether
+        anything can have left."""
+        self.left = False
         self._timeout_s = timeout_s
         self.recv_window = recv_window_ms
         answer: RawAnswer = getattr(self, endpoint.call.method)(**values)
@@ -133,6 +136,7 @@ class _Session(HTTP):  # type: ignore[misc]
             # The query is signed as it goes over the wire, after any quoting.
             signed = urlsplit(request.url).query if method == "GET" else payload
             request.headers.update(self._signed_headers(signed))
+        self.left = True
         sent = self._clock.monotonic()
         with self.client.send(
             request, timeout=self._timeout_s, allow_redirects=False, stream=True
@@ -189,22 +193,31 @@ class Wire:
     def send(
         self, endpoint: Endpoint, values: dict[str, Any], *, timeout_s: float, recv_window_ms: int
     ) -> RawAnswer | NoAnswer:
-        """The answer to one call, sent exactly once; never raises for what the network does."""
-        if self._in_process:
-            return self._call(endpoint, values, timeout_s, recv_window_ms)
-        results: list[RawAnswer | NoAnswer] = []
+        """The answer to one call, sent exactly once; never raises for what the network does.
+
+        ``ValueError``: a mistake of ours, pybit could not make a request of it and nothing left.
+        """
+        results: list[RawAnswer | NoAnswer | ValueError] = []
 
         def call() -> None:
             results.append(self._call(endpoint, values, timeout_s, recv_window_ms))
 
-        thread = threading.Thread(target=call, name=f"bybit-{endpoint.name}", daemon=True)
-        thread.start()
-        thread.join(timeout_s + GRACE_S)
-        return results[0] if results else NoAnswer(f"no answer within {timeout_s:.1f} s")
+        if self._in_process:
+            call()
+        else:
+            thread = threading.Thread(target=call, name=f"bybit-{endpoint.name}", daemon=True)
+            thread.start()
+            thread.join(timeout_s + GRACE_S)
+        if not results:
+            return NoAnswer(f"no answer within {timeout_s:.1f} s")
+        result = results[0]
+        if isinstance(result, ValueError):
+            raise result
+        return result
 
     def _call(
         self, endpoint: Endpoint, values: dict[str, Any], timeout_s: float, recv_window_ms: int
-    ) -> RawAnswer | NoAnswer:
+    ) -> RawAnswer | NoAnswer | ValueError:
         with self._lock:
             session = self._idle.pop() if self._idle else None
         session = session or self._new_session()
@@ -213,6 +226,9 @@ class Wire:
         except Exception as error:
             # Only the kind is kept: these errors carry requests, and those carry signatures.
             session.client.close()
+            if not session.left:
+                kind = type(error).__name__
+                return ValueError(f"{endpoint.name} can't be made into a request ({kind})")
             return _no_answer(error)
         with self._lock:
             if not self._closed:

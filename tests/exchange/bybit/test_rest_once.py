@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from exchange.bybit.rest import BybitRest, Endpoint, Priority
+from exchange.choices import LinkState
 from exchange.errors import (
     ExchangeError,
     InsufficientBalance,
@@ -182,6 +183,13 @@ def test_writes_and_reads_are_not_mixed_up(door: BybitRest) -> None:
         door.write(Endpoint.POSITIONS, priority=Priority.PROTECT)
     with pytest.raises(ValueError, match="write"):
         door.read(Endpoint.PLACE_ORDER)
+
+
+def test_mistake_of_ours_is_no_failure_of_the_line(door: BybitRest, rest_venue: RestVenue) -> None:
+    with pytest.raises(ValueError, match="SERVER_TIME"):
+        door.read(Endpoint.SERVER_TIME, symbol="BTCUSDT")
+    assert rest_venue.seen == []
+    assert door.circuit is LinkState.OK
 
 
 def signature(*parts: str) -> str:
