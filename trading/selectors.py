@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from django.db.models import Q
+
 from analysis.domain import Direction
 from exchange.domain import TIMEFRAMES, ZERO, Instrument, Quote, Side
 from exchange.errors import MarketDataError
@@ -226,8 +228,11 @@ def doubts_of(account: ExchangeAccount, wall_now: datetime) -> tuple[str, ...]:
 
 
 def unresolved_symbols(account: ExchangeAccount) -> tuple[str, ...]:
-    """The symbol of each order whose fate on the venue is not known."""
-    rows = Order.objects.filter(account=account, state=OrderState.UNKNOWN).order_by("pk")
+    """The symbol of each order whose fate on the venue is not known: unanswered, or taken and not
+    found any more."""
+    taken = (OrderState.ACKNOWLEDGED, OrderState.PARTIALLY_FILLED)
+    lost = Q(state=OrderState.UNKNOWN) | Q(state__in=taken, not_found_count__gt=0)
+    rows = Order.objects.filter(lost, account=account).order_by("pk")
     return tuple(rows.values_list("symbol", flat=True))
 
 

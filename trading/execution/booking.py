@@ -6,11 +6,9 @@ the stream, a look-up and a reconciliation may all bring it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
 
-import structlog
 from django.db import transaction
 from django.utils import timezone
 
@@ -27,35 +25,34 @@ from exchange.domain import (
 from exchange.models import ExchangeAccount
 from trading import models
 from trading.choices import (
-    CancelReason,
     CashflowKind,
     EventLevel,
     ExitReason,
     OrderRole,
     OrderState,
-    TradeState,
 )
-from trading.domain.order import FINAL, LATE, state_after_report
+from trading.domain.order import FINAL, LATE, WORKING, state_after_report
+from trading.domain.ownership import Holding, is_ours, share_of
 from trading.domain.pipeline import fold
 from trading.domain.trade import TradeBook, exit_reason
 from trading.events import record
-from trading.selectors import trade_book
+from trading.execution.settling import OVER_TRADES, held_at, rivals, settle
+from trading.selectors import LIVE_TRADES, trade_book
 
-logger = structlog.get_logger(__name__)
-
-_CANCEL_REASONS = {
-    OrderState.REJECTED: CancelReason.REJECTED,
-    OrderState.NOT_PLACED: CancelReason.NOT_PLACED,
-    OrderState.CANCELLED: CancelReason.NOT_FILLED,
+SEIZED = {
+    ExecutionKind.LIQUIDATION: "the exchange liquidated the position.",
+    ExecutionKind.ADL: "the exchange reduced the position by auto-deleveraging.",
+    ExecutionKind.SETTLEMENT: "the contract was delisted and the position settled.",
 }
 
 
 @dataclass(slots=True)
 class Booked:
-    """What one update changed."""
+    """What one update changed. ``foreign``: something was traded that is not ours."""
 
     executions: int = 0
     wallet_changed: bool = False
+    foreign: bool = False
     trades: set[int] = field(default_factory=set)
 
     def __bool__(self) -> bool:
@@ -83,7 +80,7 @@ def _book_execution(account: ExchangeAccount, execution: Execution, booked: Book
     if models.Execution.objects.filter(account=account, exec_id=execution.exec_id).exists():
         return
     order = _order_of(account, execution.order_link_id)
-    trade = order.trade if order else _live_trade(account, execution)
+    trade, share = _owner(account, execution, order)
     models.Execution.objects.create(
         account=account,
         order=order,
@@ -94,6 +91,7 @@ def _book_execution(account: ExchangeAccount, execution: Execution, booked: Book
         symbol=execution.symbol,
         side=execution.side,
         qty=execution.qty,
+        trade_qty=share if trade and share != execution.qty else None,
         price=execution.price,
         fee=execution.fee,
         is_maker=execution.is_maker,
@@ -102,17 +100,13 @@ def _book_execution(account: ExchangeAccount, execution: Execution, booked: Book
     )
     booked.executions += 1
     booked.wallet_changed = True
+    if share < execution.qty:
+        booked.foreign = True
+        _tell_foreign(account, execution, execution.qty - share)
     if trade is None:
-        record(
-            "order_foreign",
-            f"{execution.symbol}: {execution.qty} were traded that are not ours.",
-            account=account,
-            level=EventLevel.WARNING,
-            data={"exec_id": execution.exec_id},
-            market_time=execution.time,
-        )
         return
-    _store_book(trade, fold(trade_book(trade), execution), execution, order)
+    _store_book(trade, _part_of(execution, share), order)
+    _tell_seized(trade, execution)
     booked.trades.add(trade.pk)
 
 
@@ -123,26 +117,92 @@ def _order_of(account: ExchangeAccount, order_link_id: str) -> models.Order | No
     return orders.filter(account=account, order_link_id=order_link_id).first()
 
 
-def _live_trade(account: ExchangeAccount, execution: Execution) -> models.Trade | None:
-    """The trade a venue-made order (stop, target) closes: it has no id of ours.
-
-    Only a closing side can be such an order; the other side is somebody else's. A pending trade
-    may have filled within the same update, but only the venue's own orders can close it yet.
-    """
+def _owner(
+    account: ExchangeAccount, execution: Execution, order: models.Order | None
+) -> tuple[models.Trade | None, Decimal]:
+    """The trade an execution belongs to, and how much of it."""
+    if order is not None:
+        # An entry that fills after its trade is over, against the trade that holds the symbol now,
+        # closes that one: the venue has one position.
+        against = _netted(order) if order.role == OrderRole.ENTRY else None
+        share = share_of(execution, holding_of(against)) if against else ZERO
+        return (against, share) if share > 0 else (order.trade, execution.qty)
     trade = models.Trade.objects.filter(
-        account=account,
-        symbol=execution.symbol,
-        state__in=(TradeState.PENDING, TradeState.OPEN),
+        account=account, symbol=execution.symbol, state__in=LIVE_TRADES
     ).first()
-    if trade is None or trade.side == execution.side:
+    if trade is None:
+        return None, ZERO
+    share = share_of(execution, holding_of(trade))
+    return (trade, share) if share > 0 else (None, ZERO)
+
+
+def _netted(order: models.Order) -> models.Trade | None:
+    if order.trade.state not in OVER_TRADES:
         return None
-    made_by_venue = execution.kind is not ExecutionKind.TRADE
-    return trade if trade.state == TradeState.OPEN or made_by_venue else None
+    opposite = rivals(order.trade).exclude(side=order.side).exclude(entry_qty=ZERO)
+    return opposite.first()
 
 
-def _store_book(
-    trade: models.Trade, book: TradeBook, execution: Execution, order: models.Order | None
-) -> None:
+def holding_of(trade: models.Trade) -> Holding:
+    """What the trade holds, and what its entry has added unseen or may still add."""
+    book = trade_book(trade)
+    entry = trade.orders.filter(role=OrderRole.ENTRY).first()
+    if entry is None:
+        return Holding(book.side, book.open_qty)
+    known = max(entry.filled_qty, book.entry_qty)
+    working = OrderState(entry.state) in WORKING
+    return Holding(
+        side=book.side,
+        open_qty=book.open_qty,
+        reported=known - book.entry_qty,
+        working=max(ZERO, entry.qty - known) if working else ZERO,
+    )
+
+
+def _part_of(execution: Execution, share: Decimal) -> Execution:
+    """The execution as the trade counts it: with its part of quantity and fee."""
+    if share == execution.qty:
+        return execution
+    return replace(execution, qty=share, fee=quantise(execution.fee * share / execution.qty))
+
+
+def _tell_foreign(account: ExchangeAccount, execution: Execution, qty: Decimal) -> None:
+    lost = is_ours(execution.order_link_id)
+    record(
+        "order_foreign",
+        f"{execution.symbol}: {qty.normalize():f} were traded that are not ours."
+        + (" The order has an id of ours and is in no table." if lost else ""),
+        account=account,
+        level=EventLevel.CRITICAL if lost else EventLevel.WARNING,
+        data={"exec_id": execution.exec_id},
+        market_time=execution.time,
+    )
+
+
+def _tell_seized(trade: models.Trade, execution: Execution) -> None:
+    """The exchange closed it by force; told once per order of the exchange's."""
+    if execution.kind not in SEIZED:
+        return
+    same = models.Execution.objects.filter(
+        account=trade.account, kind=execution.kind, venue_order_id=execution.order_id
+    )
+    if execution.order_id and same.count() > 1:
+        return
+    record(
+        f"trade_{execution.kind}",
+        f"{trade.symbol}: {SEIZED[execution.kind]}",
+        account=trade.account,
+        level=EventLevel.CRITICAL,
+        data={"trade": trade.pk, "exec_id": execution.exec_id},
+        market_time=execution.time,
+    )
+
+
+def _store_book(trade: models.Trade, execution: Execution, order: models.Order | None) -> None:
+    before = trade_book(trade)
+    book = fold(before, execution)
+    if _fills_too_late(trade, before, execution):
+        trade.close_wanted, trade.target_qty = ExitReason.LATE_FILL, before.open_qty
     trade.entry_qty, trade.entry_value = book.entry_qty, quantise(book.entry_value)
     trade.exit_qty, trade.exit_value = book.exit_qty, quantise(book.exit_value)
     trade.fees = quantise(book.fees)
@@ -151,10 +211,26 @@ def _store_book(
     if execution.side != trade.side:
         # The newest exit names the reason, whichever of them was heard of last.
         if trade.closed_market is None or execution.time >= trade.closed_market:
-            ordered = ExitReason(order.exit_reason) if order and order.exit_reason else None
+            ordered = _ordered_reason(execution, order)
             trade.exit_reason = exit_reason(execution.kind, trade.stop_rule, ordered)
         trade.closed_market = book.last_at
     trade.save()
+
+
+def _ordered_reason(execution: Execution, order: models.Order | None) -> ExitReason | None:
+    """Why we asked for an exit. One with an id of ours and no row is the watchdog's."""
+    if order is None:
+        return ExitReason.UNPROTECTED if is_ours(execution.order_link_id) else None
+    if order.role == OrderRole.ENTRY:
+        return ExitReason.LATE_FILL
+    return ExitReason(order.exit_reason) if order.exit_reason else None
+
+
+def _fills_too_late(trade: models.Trade, before: TradeBook, execution: Execution) -> bool:
+    """Whether an entry fills after exits have begun: what it adds is closed again."""
+    if execution.side != trade.side or trade.close_wanted or trade.closed_market is None:
+        return False
+    return before.open_qty > 0 and execution.time > trade.closed_market
 
 
 def _book_report(account: ExchangeAccount, report: OrderReport, booked: Booked) -> None:
@@ -164,7 +240,8 @@ def _book_report(account: ExchangeAccount, report: OrderReport, booked: Booked) 
     old = OrderState(order.state)
     new = state_after_report(old, report.status)
     filled = max(order.filled_qty, report.filled_qty)
-    if (new, filled, report.order_id) == (old, order.filled_qty, order.venue_order_id):
+    known = (old, order.filled_qty, order.venue_order_id, 0)
+    if (new, filled, report.order_id, order.not_found_count) == known:
         return
     if (old, new) in LATE:
         record(
@@ -176,7 +253,7 @@ def _book_report(account: ExchangeAccount, report: OrderReport, booked: Booked) 
             market_time=report.updated_at,
         )
     now = timezone.now()
-    order.state, order.filled_qty = new, filled
+    order.state, order.filled_qty, order.not_found_count = new, filled, 0
     order.venue_order_id = report.order_id or order.venue_order_id
     if report.avg_price is not None:
         order.avg_price = quantise(report.avg_price)
@@ -217,137 +294,4 @@ def _trade_at(account: ExchangeAccount, entry: LedgerEntry) -> models.Trade | No
         account=account, symbol=entry.symbol, opened_market__lte=entry.time
     )
     newest = held.order_by("-opened_market")[:2]
-    return next((trade for trade in newest if _held_at(trade, entry.time)), None)
-
-
-def _held_at(trade: models.Trade, moment: datetime) -> bool:
-    if trade.opened_market is None or trade.opened_market > moment:
-        return False
-    flat = trade.entry_qty == trade.exit_qty
-    return not flat or trade.closed_market is None or trade.closed_market >= moment
-
-
-def _adopt_funding(trade: models.Trade) -> None:
-    """Funding may be told before the fill that it was settled on."""
-    orphans = models.Cashflow.objects.filter(
-        account=trade.account, symbol=trade.symbol, kind=CashflowKind.FUNDING, trade=None
-    )
-    for cashflow in orphans:
-        if _held_at(trade, cashflow.time):
-            models.Cashflow.objects.filter(pk=cashflow.pk).update(trade=trade)
-            trade.funding -= cashflow.amount
-            trade.save(update_fields=["funding"])
-
-
-def settle(trade: models.Trade) -> None:
-    """Move the trade to the state its sums and its entry order give it.
-
-    Runs inside the transaction of the booking.
-    """
-    _adopt_funding(trade)
-    entry = trade.orders.filter(role=OrderRole.ENTRY).first()
-    book = trade_book(trade)
-    entry_final = entry is None or entry_is_over(entry, book)
-    if trade.state in (TradeState.CANCELLED, TradeState.CLOSED):
-        if book.open_qty > 0:
-            _reopen(trade)
-        elif trade.state == TradeState.CLOSED:
-            _store_result(trade, book)
-    elif trade.state == TradeState.PENDING and book.entry_qty > 0:
-        _open(trade, book)
-    if trade.state == TradeState.OPEN and book.open_qty == 0 and entry_final:
-        _close(trade, book)
-    elif trade.state == TradeState.PENDING and entry is not None and entry_final:
-        _cancel(trade, entry)
-
-
-def entry_is_over(entry: models.Order, book: TradeBook) -> bool:
-    """Whether the entry can change the trade no more: it is final, and every fill that its report
-    counts has been booked. Reports and executions come in any order."""
-    return OrderState(entry.state) in FINAL and entry.filled_qty <= book.entry_qty
-
-
-def _open(trade: models.Trade, book: TradeBook) -> None:
-    trade.state = TradeState.OPEN
-    trade.managed_until = book.opened_at
-    trade.save(update_fields=["state", "managed_until"])
-    word = "long" if trade.side == "buy" else "short"
-    record(
-        "trade_opened",
-        f"{trade.symbol}: {word} {book.entry_qty.normalize():f} at {book.avg_entry.normalize():f}.",
-        account=trade.account,
-        level=EventLevel.NOTICE,
-        data={"trade": trade.pk},
-        market_time=book.opened_at,
-    )
-
-
-def _reopen(trade: models.Trade) -> None:
-    """An entry filled after the trade was over: it is ours, and it is closed at market."""
-    others = models.Trade.objects.filter(
-        account=trade.account, symbol=trade.symbol, state__in=(TradeState.PENDING, TradeState.OPEN)
-    )
-    alone = not others.exclude(pk=trade.pk).exists()
-    if alone:
-        trade.state = TradeState.OPEN
-        trade.close_wanted, trade.target_qty = ExitReason.LATE_FILL, ZERO
-        trade.cancel_reason, trade.net_pnl, trade.r_multiple = "", None, None
-        trade.managed_until = trade.managed_until or trade.opened_market
-        trade.save()
-    record(
-        "trade_late_fill",
-        f"{trade.symbol}: the entry filled after the trade was over; "
-        + ("it is closed at market." if alone else "another trade holds the symbol. Look at it."),
-        account=trade.account,
-        level=EventLevel.WARNING if alone else EventLevel.CRITICAL,
-        data={"trade": trade.pk},
-        market_time=trade.opened_market,
-    )
-
-
-def _close(trade: models.Trade, book: TradeBook) -> None:
-    trade.state = TradeState.CLOSED
-    if trade.naked_since is not None:
-        naked_ms = int((timezone.now() - trade.naked_since).total_seconds() * 1000)
-        trade.longest_naked_ms = max(trade.longest_naked_ms, naked_ms)
-    trade.close_wanted, trade.target_qty, trade.naked_since = "", None, None
-    _store_result(trade, book)
-    reason = ExitReason(trade.exit_reason).label.lower() if trade.exit_reason else "unknown"
-    r_text = f", {trade.r_multiple:+.2f} R" if trade.r_multiple is not None else ""
-    record(
-        "trade_closed",
-        f"{trade.symbol}: closed by {reason}, {trade.net_pnl:+.2f} USDT{r_text}.",
-        account=trade.account,
-        level=EventLevel.NOTICE,
-        data={"trade": trade.pk},
-        market_time=trade.closed_market,
-    )
-
-
-def _store_result(trade: models.Trade, book: TradeBook) -> None:
-    trade.net_pnl = quantise(book.net_pnl)
-    trade.r_multiple = book.r_multiple
-    trade.save()
-
-
-def _cancel(trade: models.Trade, entry: models.Order) -> None:
-    trade.state = TradeState.CANCELLED
-    reason = entry.cancel_reason or _CANCEL_REASONS[OrderState(entry.state)]
-    trade.cancel_reason = reason
-    trade.close_wanted, trade.target_qty = "", None
-    trade.save(update_fields=["state", "cancel_reason", "close_wanted", "target_qty"])
-    record(
-        "trade_cancelled",
-        f"{trade.symbol}: never opened, {CancelReason(reason).label.lower()}.",
-        account=trade.account,
-        data={"trade": trade.pk},
-        market_time=trade.created_market,
-    )
-
-
-def settle_trades(trade_ids: Iterable[int]) -> None:
-    """Settle trades whose order changed without a report of the venue."""
-    with transaction.atomic():
-        rows = models.Trade.objects.filter(pk__in=list(trade_ids)).select_related("account")
-        for trade in rows:
-            settle(trade)
+    return next((trade for trade in newest if held_at(trade, entry.time)), None)

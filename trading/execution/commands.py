@@ -16,11 +16,13 @@ from trading.choices import (
     ExitReason,
     TradeState,
 )
+from trading.domain.order import LIVE
 from trading.errors import ActionRefused
 from trading.events import record
 from trading.execution.desk import Desk
 from trading.execution.executor import want_cancel
 from trading.execution.protection import move_stop, want_close
+from trading.execution.settling import hand_over
 from trading.models import Command, StopMove, Trade
 from trading.selectors import LIVE_TRADES, trade_book
 
@@ -45,12 +47,13 @@ class CommandRunner:
             CommandKind.FLATTEN: self._flatten,
             CommandKind.RESYNC: self._resync,
             CommandKind.RECONCILE: self._reconcile,
+            CommandKind.RELEASE: self._release,
             CommandKind.PLUG: self._plug,
         }
 
     def take(self, wish: str) -> bool:
-        """Whether a command asked the loop for ``wish`` since the last call: ``reconcile`` or
-        ``read_back``."""
+        """Whether a command asked the loop for ``wish`` since the last call: ``reconcile``,
+        ``repair`` or ``read_back``."""
         asked = wish in self._wishes
         self._wishes.discard(wish)
         return asked
@@ -183,7 +186,20 @@ class CommandRunner:
 
     def _reconcile(self, command: Command) -> str:
         self._wishes.add("reconcile")
-        return "comparing with the exchange"
+        if not command.payload.get("repair"):
+            return "comparing with the exchange"
+        self._wishes.add("repair")
+        return "comparing with the exchange and mending what is proved"
+
+    def _release(self, command: Command) -> str:
+        trade = self._trade(command, TradeState.OPEN)
+        if trade.orders.filter(state__in=LIVE).exists():
+            raise ActionRefused("an order of the trade is working; cancel it first")
+        open_qty = trade_book(trade).open_qty
+        with transaction.atomic():
+            hand_over(trade, open_qty, self._desk.market.now())
+        self._wishes.add("reconcile")
+        return f"{open_qty.normalize():f} {trade.symbol} handed over; stop and target stay there"
 
     def _plug(self, command: Command) -> str:
         if not self._desk.account.uses_paper_ledger:

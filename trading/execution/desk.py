@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -44,8 +45,10 @@ class Plug:
 class Desk:
     """One account's venue, market, wall clock and lease. ``doubts`` are reasons for which
     entries are off; ``deaf`` while the exchange does not answer; ``blind_spots`` are doubts
-    of our own making; ``stop`` asks the trader to end cleanly, ``lease_over`` tells its helpers
-    that it has ended."""
+    of our own making; ``suspected`` differences of the last comparison with when each was first
+    seen, ``checked_trades`` those whose results agreed; ``pulse`` is told in each round why
+    positions may not be safe (nothing: they are). ``stop`` asks the trader to end cleanly,
+    ``lease_over`` tells its helpers that it has ended."""
 
     account: ExchangeAccount
     client: ExchangeClient
@@ -60,6 +63,9 @@ class Desk:
     external: list[str] = field(default_factory=list)
     deaf: bool = False
     blind_spots: tuple[str, ...] = ()
+    pulse: Callable[[Sequence[str]], None] | None = None
+    suspected: dict[str, float] = field(default_factory=dict)
+    checked_trades: set[int] = field(default_factory=set)
     positions: Positions = field(init=False)
     _opened_s: float = field(init=False)
     _sent_s: dict[int, float] = field(default_factory=dict, init=False)

@@ -9,8 +9,10 @@ from django.db import transaction
 
 from analysis.domain import Direction
 from exchange.errors import ExchangeError, MarketDataError
+from exchange.fault_points import fault_point
 from trading.choices import ApprovalDecision, BotState, SignalState
 from trading.domain.exits import ExitSettingsInvalid
+from trading.domain.ownership import symbol_closed
 from trading.domain.pipeline import ApprovedSignal, admit
 from trading.domain.signal import drifted
 from trading.domain.verdict import Verdict
@@ -40,6 +42,7 @@ def enter_approved(desk: Desk) -> bool:
             state=SignalState.CLAIMED, state_changed_at=desk.clock.now()
         )
         if claimed == 1:
+            fault_point("K8")
             _admit(desk, signal)
     return bool(signals)
 
@@ -66,6 +69,9 @@ def _refusal(desk: Desk, signal: Signal) -> Verdict | None:
     bot = signal.bot
     if bot.state != BotState.RUNNING:
         return _failed("bot_state", f"The bot is {BotState(bot.state).label.lower()}.")
+    closed = symbol_closed(desk.market.instrument(signal.symbol))
+    if closed:
+        return _failed("symbol_closed", closed)
     settings = bot_settings(bot, limits_current(desk.account))
     asked = desk.clock.monotonic()
     quote = desk.market.quote(signal.symbol)

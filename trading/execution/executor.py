@@ -37,9 +37,9 @@ from trading.domain.protocol import (
     entry_gate,
 )
 from trading.events import record
-from trading.execution.booking import settle_trades
 from trading.execution.desk import Desk
 from trading.execution.identifiers import new_order_link_id
+from trading.execution.settling import settle_trades
 from trading.models import Lease, Order, Signal, Trade
 from trading.selectors import (
     RULES,

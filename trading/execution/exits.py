@@ -26,10 +26,10 @@ from trading.domain.exits import CloseTrade, ExitSettings, MoveStop, overtaken
 from trading.domain.order import LIVE
 from trading.domain.pipeline import manage
 from trading.domain.protocol import READINGS_APART_S, ExitFacts, next_exit
-from trading.execution.booking import entry_is_over
 from trading.execution.desk import Desk
 from trading.execution.executor import cancel_entry, shrink
 from trading.execution.protection import move_stop, want_close
+from trading.execution.settling import entry_is_over
 from trading.models import Order, StopMove, Trade
 from trading.selectors import (
     RULES,
@@ -41,7 +41,6 @@ from trading.selectors import (
 
 logger = structlog.get_logger(__name__)
 
-# Exits of which some part may have happened unseen.
 DOUBTFUL = frozenset({OrderState.UNKNOWN, OrderState.NOT_PLACED})
 # How far market time may run before the newest managed candle is stored again.
 STORE_EVERY = timedelta(minutes=15)
@@ -148,7 +147,7 @@ class ExitManager:
         desk, side = self._desk, Side(trade.side)
         rows = trade.orders.filter(role=OrderRole.EXIT).order_by("-id")
         exits = list(rows.prefetch_related("executions"))
-        doubtful = any(order.state in DOUBTFUL for order in exits)
+        doubtful = any(_is_doubtful(order) for order in exits)
         if doubtful:
             self._read_positions()
         sizes = desk.positions.sizes(trade.symbol, side)
@@ -158,7 +157,7 @@ class ExitManager:
             reason=ExitReason(trade.close_wanted),
             awaited=sum((_unbooked(order) for order in exits), ZERO),
             attempts=sum(order.exit_reason == trade.close_wanted for order in exits),
-            working=any(order.state in LIVE - DOUBTFUL for order in exits),
+            working=any(order.state in LIVE and not _is_doubtful(order) for order in exits),
             doubtful=doubtful,
             position_qty=sizes[-1].qty if sizes else None,
             max_qty=self._market_limit(trade.symbol),
@@ -273,6 +272,12 @@ class ExitManager:
         past_half: bool = (last - halfway) * sign >= 0
         at_stop: bool = (last - trade.stop_loss) * sign <= 0
         return past_half or at_stop
+
+
+def _is_doubtful(order: Order) -> bool:
+    """Whether some part of an exit may have happened unseen."""
+    gone = order.state == OrderState.CANCELLED and order.unknown_since is not None
+    return order.state in DOUBTFUL or gone
 
 
 def _unbooked(order: Order) -> Decimal:

@@ -1,132 +1,249 @@
 """Compare our tables with the exchange and book what we missed.
 
-Runs at start, every 60 seconds and on command. Until it is clean no entry leaves.
+Runs at start, after every reconnect, every 60 seconds and on command. Until it is clean no entry
+leaves. Four checks: positions, average entry prices, results, ids.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from django.db.models import F
+from django.db.models import F, Q
 
-from exchange.domain import ZERO, AccountUpdate, OrderReport, Side, quantise
+from exchange.domain import (
+    ZERO,
+    AccountUpdate,
+    LedgerEntry,
+    OrderReport,
+    PositionReport,
+    Side,
+    quantise,
+)
+from exchange.fault_points import fault_point
 from trading.choices import OrderState, TradeState
 from trading.domain.order import WORKING
-from trading.domain.ownership import is_ours
+from trading.domain.ownership import (
+    Explained,
+    Standing,
+    average_agrees,
+    difference_proved,
+    explain_position,
+    is_ours,
+)
 from trading.execution.booking import book
 from trading.execution.desk import Desk
-from trading.models import Cashflow, Execution, Order, Trade
-from trading.selectors import LIVE_TRADES, trade_book
+from trading.execution.differences import Difference, Reconciliation
+from trading.execution.mending import mend
+from trading.execution.results import result_differences
+from trading.models import Cashflow, Execution, Lease, Order, Trade
+from trading.selectors import LIVE_TRADES, trade_book, unresolved_symbols
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 OVERLAP = timedelta(minutes=10)
-# How often a difference is asked about before it is believed.
-READINGS = 3
+# How often everything is asked in one go before a difference is told.
+READINGS = 2
 LAST_PLACE = Decimal("0.00000001")
 
 
 @dataclass(frozen=True, slots=True)
-class Reconciliation:
-    """``differences`` are sentences; none means that ledger and exchange agree. ``external``
-    are symbols with a position that no trade of ours explains."""
+class _Answers:
+    """What the exchange told in one go."""
 
-    differences: tuple[str, ...]
-    external: tuple[str, ...]
-    booked_executions: int
-
-    @property
-    def clean(self) -> bool:
-        return not self.differences
+    open_reports: Mapping[str, OrderReport]
+    positions: Mapping[str, PositionReport]
+    ledger: Sequence[LedgerEntry]
+    booked: int
 
 
-def reconcile(desk: Desk) -> Reconciliation:
-    """Book everything since the newest of ours, then compare orders, positions and wallet.
+def reconcile(desk: Desk, *, repair: bool = False) -> Reconciliation:
+    """Book everything since we last agreed, then compare orders, positions, results and wallet.
 
-    The exchange goes on between two of our questions, so a difference is believed only when it
-    is still there after booking and asking again. Raises ``ExchangeError`` when the exchange
-    does not answer: no answer is no agreement.
+    The exchange goes on between two of our questions, so a difference counts as proved only when
+    it is still there some seconds later; on our own ledger, which can't lag, at once. With
+    ``repair`` what is proved and can be mended is mended; the next comparison shows whether that
+    was all. Raises ``ExchangeError`` when the exchange does not answer: no answer is no agreement.
     """
+    began = desk.market.now()
     booked = 0
     for _ in range(READINGS):
-        open_reports, executions = _catch_up(desk)
-        booked += executions
-        positions, external = _positions(desk)
-        wallet = [] if external else wallet_difference(desk)
-        differences = (*_strange_orders(open_reports), *positions, *wallet)
-        if not differences and not external:
+        answers = _ask(desk)
+        booked += answers.booked
+        differences, external = _compare(desk, answers)
+        news = set(external) - set(desk.external)
+        if not differences and not news:
             break
-    return Reconciliation(differences, external, booked)
+    proved = _with_proof(desk, differences)
+    mended = mend(desk, proved) if repair else ()
+    result = Reconciliation(proved, external, booked, mended)
+    if result.clean:
+        Lease.objects.filter(account=desk.account).update(agreed_until=began)
+    return result
 
 
-def _catch_up(desk: Desk) -> tuple[dict[str, OrderReport], int]:
-    """Book what the exchange has and we may lack; returns the working orders by our id, and how
-    many executions were new."""
-    client = desk.client
+def _ask(desk: Desk) -> _Answers:
+    """Ask for everything, and book what we lack. Positions are read last, so that a fill of ours
+    is booked before it shows in them."""
+    client, since = desk.client, _since(desk)
     open_reports = {r.order_link_id: r for r in client.open_orders() if r.order_link_id}
+    missing = _missing_reports(desk, open_reports)
+    ledger = tuple(client.ledger(since=since))
     update = AccountUpdate(
-        orders=(*open_reports.values(), *_missing_reports(desk, open_reports)),
-        executions=tuple(client.executions(since=_since(desk, Execution))),
-        ledger=tuple(client.ledger(since=_since(desk, Cashflow))),
+        orders=(*open_reports.values(), *missing),
+        executions=tuple(client.executions(since=since)),
+        ledger=ledger,
     )
-    return open_reports, book(desk.account, update).executions
+    fault_point("K16")
+    booked = book(desk.account, update).executions
+    return _Answers(open_reports, desk.positions.read(), ledger, booked)
 
 
-def _since(desk: Desk, model: type[Execution] | type[Cashflow]) -> datetime:
-    """A little before the newest that we booked, so that nothing in between is missed."""
-    newest = model._default_manager.filter(account=desk.account).order_by("-time").first()
-    return newest.time - OVERLAP if newest else EPOCH
+def _since(desk: Desk) -> datetime:
+    """A little before the two last agreed, so that nothing in between is missed."""
+    lease = Lease.objects.filter(account=desk.account).first()
+    return lease.agreed_until - OVERLAP if lease and lease.agreed_until else EPOCH
 
 
-def _missing_reports(desk: Desk, open_reports: dict[str, OrderReport]) -> list[OrderReport]:
-    """Orders that we think work and the exchange does not list: asked for one by one."""
-    working = Order.objects.filter(account=desk.account, state__in=WORKING)
-    found = (
-        desk.client.order(symbol=order.symbol, order_link_id=order.order_link_id)
-        for order in working
-        if order.order_link_id not in open_reports
+def _missing_reports(desk: Desk, open_reports: Mapping[str, OrderReport]) -> list[OrderReport]:
+    """Orders that we think work and the exchange does not list: asked for one by one. One that is
+    not found at all is looked up by the resolver from then on."""
+    found = []
+    for order in Order.objects.filter(account=desk.account, state__in=WORKING):
+        if order.order_link_id in open_reports:
+            continue
+        report = desk.client.order(symbol=order.symbol, order_link_id=order.order_link_id)
+        if report is not None:
+            found.append(report)
+        elif order.state in (OrderState.ACKNOWLEDGED, OrderState.PARTIALLY_FILLED):
+            _mark_lost(desk, order)
+    return found
+
+
+def _mark_lost(desk: Desk, order: Order) -> None:
+    unmarked = Order.objects.filter(pk=order.pk, not_found_count=0, state=order.state)
+    unmarked.update(not_found_count=1, unknown_since=desk.clock.now())
+
+
+def _compare(desk: Desk, answers: _Answers) -> tuple[list[Difference], tuple[str, ...]]:
+    positions, external = _positions(desk, answers.positions)
+    differences = [*_strange_orders(answers.open_reports), *positions]
+    differences += [
+        Difference("result", symbol, text)
+        for symbol, text in result_differences(desk, answers.ledger)
+    ]
+    if not external:
+        differences += [Difference("wallet", "", text) for text in wallet_difference(desk)]
+    return differences, external
+
+
+def _with_proof(desk: Desk, differences: Sequence[Difference]) -> tuple[Difference, ...]:
+    """Remember what was seen first when; a difference that has lasted is proved."""
+    now = desk.clock.monotonic()
+    desk.suspected = {one.text: desk.suspected.get(one.text, now) for one in differences}
+    at_once = desk.account.uses_paper_ledger
+    return tuple(
+        replace(one, proved=at_once or difference_proved(desk.suspected[one.text], now))
+        for one in differences
     )
-    return [report for report in found if report is not None]
 
 
-def _strange_orders(open_reports: dict[str, OrderReport]) -> list[str]:
+def _strange_orders(open_reports: Mapping[str, OrderReport]) -> list[Difference]:
     ours = set(
         Order.objects.filter(order_link_id__in=open_reports).values_list("order_link_id", flat=True)
     )
     return [
-        f"{report.symbol}: order {link_id} works on the exchange and is not in our tables"
+        Difference(
+            "order",
+            report.symbol,
+            f"{report.symbol}: order {link_id} works on the exchange and is not in our tables",
+            mend="the order is cancelled",
+            order_link_id=link_id,
+        )
         for link_id, report in open_reports.items()
         if is_ours(link_id) and link_id not in ours
     ]
 
 
-def _positions(desk: Desk) -> tuple[list[str], tuple[str, ...]]:
-    """Sentences for signed sizes that differ, and symbols whose position is not ours. An unknown
-    order explains a difference for as long as it is being looked up."""
-    account = desk.account
-    theirs = {
-        report.symbol: report.qty * report.side.sign
-        for report in desk.client.positions()
-        if report.side is not None and report.qty > 0
-    }
+def holding_trades(desk: Desk) -> list[Trade]:
+    """Trades that may hold a position: live ones, and those that filled after they were over."""
+    live = Q(state__in=LIVE_TRADES) | ~Q(close_wanted="")
+    return list(Trade.objects.filter(live, account=desk.account).order_by("pk"))
+
+
+def _positions(
+    desk: Desk, reports: Mapping[str, PositionReport]
+) -> tuple[list[Difference], tuple[str, ...]]:
+    """What differs per symbol, and symbols with a position that is not, or not wholly, ours."""
     # Read after the exchange's, so that a trade of ours is never taken for somebody else's.
-    ours = {
-        trade.symbol: trade_book(trade).open_qty * Side(trade.side).sign
-        for trade in Trade.objects.filter(account=account, state__in=LIVE_TRADES)
-    }
-    unknown = set(
-        Order.objects.filter(account=account, state=OrderState.UNKNOWN).values_list(
-            "symbol", flat=True
+    trades: dict[str, list[Trade]] = {}
+    for trade in holding_trades(desk):
+        trades.setdefault(trade.symbol, []).append(trade)
+    unknown = set(unresolved_symbols(desk.account))
+    differences: list[Difference] = []
+    external = []
+    for symbol in sorted(trades.keys() | reports.keys()):
+        ours = sum((_signed(trade) for trade in trades.get(symbol, [])), ZERO)
+        theirs = _signed_report(reports.get(symbol))
+        explained = explain_position(ours, theirs, symbol in unknown)
+        foreign = explained.standing in (Standing.EXTERNAL, Standing.INCREASED)
+        if foreign:
+            external.append(symbol)
+        if explained.standing is Standing.AGREED:
+            differences += _agreed(trades.get(symbol, []), reports.get(symbol))
+        elif explained.standing in (Standing.REDUCED, Standing.FLIPPED) or (
+            explained.standing is Standing.INCREASED and not _others_traded(desk, symbol)
+        ):
+            differences.append(_position_differs(trades[symbol], ours, theirs, explained))
+    return differences, tuple(external)
+
+
+def _signed(trade: Trade) -> Decimal:
+    return trade_book(trade).open_qty * Side(trade.side).sign
+
+
+def _signed_report(report: PositionReport | None) -> Decimal:
+    if report is None or report.side is None:
+        return ZERO
+    return report.qty * report.side.sign
+
+
+def _others_traded(desk: Desk, symbol: str) -> bool:
+    """Whether somebody else's executions of the symbol explain more than ours."""
+    theirs = Q(trade=None) | ~Q(trade_qty=None)
+    return Execution.objects.filter(theirs, account=desk.account, symbol=symbol).exists()
+
+
+def _position_differs(
+    trades: Sequence[Trade], ours: Decimal, theirs: Decimal, explained: Explained
+) -> Difference:
+    trade = trades[-1]
+    text = f"{trade.symbol}: we hold {ours}, the exchange {theirs}"
+    if explained.standing is Standing.INCREASED or len(trades) > 1:
+        return Difference("position", trade.symbol, text, trade=trade.pk)
+    gone = min(explained.by, abs(ours))
+    mend = "the trade is closed as external" if gone == abs(ours) else "the trade is reduced"
+    return Difference("position", trade.symbol, text, mend, trade=trade.pk, qty=gone)
+
+
+def _agreed(trades: Sequence[Trade], report: PositionReport | None) -> list[Difference]:
+    """With the quantities the same: the average entry price, and whether a stop stands."""
+    if report is None or len(trades) != 1:
+        return []
+    trade, found = trades[0], []
+    ours = trade_book(trade).avg_entry
+    # After an exit the two count later fills differently, which is right on both sides.
+    fresh = trade.exit_qty == 0 and report.avg_price is not None
+    if fresh and not average_agrees(ours, report.avg_price or ZERO):
+        text = f"{trade.symbol}: we entered at {ours}, the exchange says {report.avg_price}"
+        found.append(Difference("average", trade.symbol, text, trade=trade.pk))
+    if report.stop_loss is None:
+        text = f"{trade.symbol}: the position has no stop"
+        found.append(
+            Difference("stop", trade.symbol, text, "the stop is set again", trade=trade.pk)
         )
-    )
-    external = tuple(sorted(symbol for symbol in theirs if symbol not in ours.keys() | unknown))
-    differences = [
-        f"{symbol}: we hold {size}, the exchange {theirs.get(symbol, ZERO)}"
-        for symbol, size in sorted(ours.items())
-        if size != theirs.get(symbol, ZERO) and symbol not in unknown
-    ]
-    return differences, external
+    return found
 
 
 def expected_wallet(desk: Desk) -> Decimal:
@@ -148,14 +265,15 @@ def wallet_difference(desk: Desk) -> list[str]:
     while an unknown order may have cost something that we can't see yet.
     """
     account = desk.account
-    foreign = Execution.objects.filter(account=account, trade=None).exists()
-    unknown = Order.objects.filter(account=account, state=OrderState.UNKNOWN).exists()
-    if foreign or unknown or not account.uses_paper_ledger:
+    if not account.uses_paper_ledger or unresolved_symbols(account):
         return []
-    ours, theirs = expected_wallet(desk), desk.client.balance().wallet
-    if abs(ours - theirs) <= _tolerance(desk):
+    theirs = Q(trade=None) | ~Q(trade_qty=None)
+    if Execution.objects.filter(theirs, account=account).exists():
         return []
-    return [f"wallet: we count {ours} USDT, the exchange {theirs} USDT"]
+    ours, wallet = expected_wallet(desk), desk.client.balance().wallet
+    if abs(ours - wallet) <= _tolerance(desk):
+        return []
+    return [f"wallet: we count {ours} USDT, the exchange {wallet} USDT"]
 
 
 def _tolerance(desk: Desk) -> Decimal:

@@ -23,15 +23,24 @@ from trading.domain.protocol import (
     after_cancel_by_id,
 )
 from trading.events import record
-from trading.execution.booking import book, settle_trades
+from trading.execution.booking import book
 from trading.execution.desk import Desk
+from trading.execution.settling import settle_trades
 from trading.models import Order
 from trading.selectors import trade_book
 
 logger = structlog.get_logger(__name__)
 
+TAKEN = (OrderState.ACKNOWLEDGED, OrderState.PARTIALLY_FILLED)
 LOOK_UP_EVERY = timedelta(seconds=1)
 EXECUTIONS_BACK = timedelta(minutes=10)
+
+
+def is_lost(order: Order) -> bool:
+    """Whether the fate of an order is not known: its answer is missing, or a comparison did not
+    find it any more."""
+    missed = order.not_found_count > 0 and order.state in TAKEN
+    return missed or order.state == OrderState.UNKNOWN
 
 
 class Resolver:
@@ -56,7 +65,7 @@ class Resolver:
         if any(order.state == OrderState.SUBMITTED for order in orders):
             self._adopt([o.pk for o in orders if o.state == OrderState.SUBMITTED])
         for order in orders:
-            if order.state != OrderState.UNKNOWN:
+            if not is_lost(order):
                 continue
             if order.last_lookup_at and now - order.last_lookup_at < LOOK_UP_EVERY:
                 continue
@@ -99,10 +108,16 @@ class Resolver:
             readings = desk.positions.sizes(order.symbol, side, desk.sent_s(order.pk))
         return Evidence(
             not_found=order.not_found_count,
-            since_sent_s=desk.seconds_since_sent(order.pk, order.submitted_at),
+            since_sent_s=self._missing_s(order),
             readings=readings,
             booked_qty=trade_book(order.trade).open_qty,
         )
+
+    def _missing_s(self, order: Order) -> float:
+        """How long the order could have been found: since it was sent, or since it was missed."""
+        if order.state in TAKEN and order.unknown_since is not None:
+            return max(0.0, (self._desk.clock.now() - order.unknown_since).total_seconds())
+        return self._desk.seconds_since_sent(order.pk, order.submitted_at)
 
     def _cancel_by_id(self, order: Order) -> Absence:
         """The last proof: a cancel by id finds nothing either."""
@@ -123,15 +138,21 @@ class Resolver:
         )
 
     def _not_placed(self, order: Order) -> None:
+        known = order.state != OrderState.UNKNOWN
+        state = OrderState.CANCELLED if known else OrderState.NOT_PLACED
         with transaction.atomic():
-            moved = Order.objects.filter(pk=order.pk, state=OrderState.UNKNOWN).update(
-                state=OrderState.NOT_PLACED, final_at=self._desk.clock.now()
+            moved = Order.objects.filter(pk=order.pk, state=order.state).update(
+                state=state, final_at=self._desk.clock.now()
             )
             if moved == 1:
                 record(
-                    "order_not_placed",
-                    f"{order.symbol}: the {order.get_role_display().lower()} never reached the "
-                    "exchange.",
+                    "order_lost" if known else "order_not_placed",
+                    f"{order.symbol}: the {order.get_role_display().lower()} "
+                    + (
+                        "is not known to the exchange any more."
+                        if known
+                        else "never reached the exchange."
+                    ),
                     account=self._desk.account,
                     level=EventLevel.WARNING,
                     data={"order": order.pk, "trade": order.trade_id},

@@ -136,7 +136,7 @@ def test_a_wallet_that_differs_is_a_difference(floor: Floor) -> None:
     floor.venue.wallet += D("0.00000001")
     result = reconcile(floor.desk)
     assert not result.clean
-    assert result.differences[0].startswith("wallet")
+    assert [one.kind for one in result.differences] == ["wallet"]
 
 
 def test_an_order_of_ours_that_we_do_not_know_is_a_difference(floor: Floor) -> None:
@@ -145,8 +145,9 @@ def test_an_order_of_ours_that_we_do_not_know_is_a_difference(floor: Floor) -> N
     strange = replace(floor.venue.posts[0], order_link_id="at1-unheardof-e", symbol="ETHUSDT")
     floor.venue.take(strange, told=False)
     floor.venue.take(replace(strange, order_link_id="by-hand"), told=False)
-    (sentence,) = reconcile(floor.desk).differences
-    assert "at1-unheardof-e works on the exchange" in sentence
+    (difference,) = reconcile(floor.desk).differences
+    assert (difference.kind, difference.order_link_id) == ("order", "at1-unheardof-e")
+    assert "at1-unheardof-e works on the exchange" in difference.text
 
 
 def test_a_fill_between_two_readings_is_no_difference(floor: Floor) -> None:

@@ -159,16 +159,36 @@ def test_an_entry_that_fills_after_its_cancel_is_closed(floor: Floor) -> None:
     assert (trade.state, trade.exit_reason) == (TradeState.CLOSED, ExitReason.LATE_FILL)
 
 
-def test_a_late_fill_beside_another_trade_is_shouted_about(floor: Floor) -> None:
+def test_a_late_fill_beside_another_trade_is_closed_by_its_own_quantity(floor: Floor) -> None:
+    late = unknown(floor).trade
+    floor.leap(10, 10, 11)
+    holder = floor.opened(qty=D(7))
+    floor.venue.take(floor.venue.posts[0])
+    assert floor.venue.size("BTCUSDT") == D(17)
+    floor.pass_seconds(3)
+    late.refresh_from_db()
+    holder.refresh_from_db()
+    assert (late.state, late.exit_reason) == (TradeState.CLOSED, ExitReason.LATE_FILL)
+    assert (holder.state, holder.entry_qty, holder.exit_qty) == (TradeState.OPEN, D(7), D(0))
+    close = floor.venue.posts[-1]
+    assert (close.qty, close.reduce_only, close.close_all) == (D(10), True, False)
+    assert floor.venue.size("BTCUSDT") == D(7)
+    assert Event.objects.filter(kind="trade_late_fill").count() == 1
+
+
+def test_a_late_fill_against_another_trade_closes_that_one(floor: Floor) -> None:
     unknown(floor)
     floor.leap(10, 10, 11)
-    floor.opened()
+    holder = floor.opened(
+        direction="short", stop_loss=D(105), take_profit=D(90), limit_price=D("99.9")
+    )
     floor.venue.take(floor.venue.posts[0])
-    floor.rounds()
-    late = Event.objects.filter(kind="trade_late_fill").first()
-    assert late is not None
-    assert late.level == "critical"
-    assert Trade.objects.filter(state=TradeState.OPEN).count() == 1
+    floor.pass_seconds(3)
+    holder.refresh_from_db()
+    assert (holder.state, holder.exit_reason) == (TradeState.CLOSED, ExitReason.LATE_FILL)
+    assert floor.venue.size("BTCUSDT") == 0
+    assert len(floor.venue.posts) == 2
+    assert floor.desk.reconciled
 
 
 def test_an_unknown_exit_is_sent_again_after_two_equal_readings(floor: Floor) -> None:
