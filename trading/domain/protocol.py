@@ -158,7 +158,7 @@ class ExitFacts:
     of its exits, with executions still to come. ``working`` says that an exit is on the venue;
     ``doubtful`` that the fate of one is unknown, or was never seen. ``readings`` are those since
     the newest exit was sent, ``position_qty`` is the newest of all, None before the first.
-    ``max_qty`` bounds one order.
+    ``shared``: another trade of ours is in the same position. ``max_qty`` bounds one order.
     """
 
     target: Decimal
@@ -171,6 +171,7 @@ class ExitFacts:
     doubtful: bool = False
     readings: tuple[Reading, ...] = ()
     position_qty: Decimal | None = None
+    shared: bool = False
     max_qty: Decimal | None = None
 
 
@@ -196,10 +197,16 @@ def next_exit(facts: ExitFacts) -> ExitOrder | None:
         return None
     if facts.reason is ExitReason.MANUAL and facts.attempts == 0:
         return ExitOrder(_bounded(qty, facts.max_qty), ExitForm.TOUCH)
-    whole = facts.target == 0 and facts.awaited == 0
-    if whole and facts.position_qty is not None and facts.position_qty <= facts.open_qty:
+    if _may_close_all(facts):
         return ExitOrder(ZERO, ExitForm.CLOSE_ALL)
     return ExitOrder(_bounded(qty, facts.max_qty), ExitForm.MARKET)
+
+
+def _may_close_all(facts: ExitFacts) -> bool:
+    """Whether nothing of the position can be anybody else's, so that all of it may go."""
+    if facts.target > 0 or facts.awaited > 0 or facts.shared:
+        return False
+    return facts.position_qty is not None and facts.position_qty <= facts.open_qty
 
 
 def retry_pause(attempts: int) -> float:

@@ -9,6 +9,7 @@ from decimal import Decimal
 from math import inf
 
 import structlog
+from django.db.models import Q, QuerySet
 
 from exchange.candles import floor_time
 from exchange.domain import ZERO, Candle, Side
@@ -32,6 +33,7 @@ from trading.execution.protection import move_stop, want_close
 from trading.execution.settling import entry_is_over
 from trading.models import Order, StopMove, Trade
 from trading.selectors import (
+    LIVE_TRADES,
     RULES,
     managed_trade,
     quote_or_none,
@@ -160,6 +162,7 @@ class ExitManager:
             working=any(order.state in LIVE and not _is_doubtful(order) for order in exits),
             doubtful=doubtful,
             position_qty=sizes[-1].qty if sizes else None,
+            shared=_holders(trade).exists(),
             max_qty=self._market_limit(trade.symbol),
         )
         if not exits:
@@ -272,6 +275,13 @@ class ExitManager:
         past_half: bool = (last - halfway) * sign >= 0
         at_stop: bool = (last - trade.stop_loss) * sign <= 0
         return past_half or at_stop
+
+
+def _holders(trade: Trade) -> QuerySet[Trade]:
+    """Other trades that may hold a part of the same position."""
+    live = Q(state__in=LIVE_TRADES) | ~Q(close_wanted="")
+    others = Trade.objects.filter(live, account=trade.account_id, symbol=trade.symbol)
+    return others.exclude(pk=trade.pk)
 
 
 def _is_doubtful(order: Order) -> bool:
