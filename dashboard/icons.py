@@ -8,6 +8,8 @@ ICONS = {
     "trades": "M5 3v3m0 6v5M3 6h4v6H3zM15 3v5m0 6v3M13 8h4v6h-4z",
     "bots": "M5 8h10v8H5zM10 8V4M8 4h4M8 12h.01M12 12h.01",
     "events": "M4 5h12M4 10h12M4 15h8",
+    "connection": "M7 3v4M13 3v4M5 7h10v3a5 5 0 0 1-10 0zM10 15v3",
+    "warning": "M10 3l7.5 13h-15zM10 8v4M10 14h.01",
     "kill": "M10 3v7M6 5.5a6.5 6.5 0 1 0 8 0",
     "admin": "M4 6h7M15 6h1M4 14h1M9 14h7M11 6a2 2 0 1 0 4 0 2 2 0 0 0-4 0"
     "M5 14a2 2 0 1 0 4 0 2 2 0 0 0-4 0",

@@ -6,7 +6,7 @@ from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import path
 
 from dashboard.api.views import SnapshotView
-from dashboard.views import charts, control, cycles, overview, trades
+from dashboard.views import charts, connect, connection, control, cycles, overview, trades
 
 login = LoginView.as_view(template_name="dashboard/login.html", redirect_authenticated_user=True)
 
@@ -27,6 +27,14 @@ urlpatterns = [
     path("bots/<int:bot_id>/state/", control.bot_state, name="bot_state"),
     path("bots/<int:bot_id>/run/", cycles.run_now, name="run_now"),
     path("events/", control.events, name="events"),
+    path("connection/", connection.connection_page, name="connection"),
+    path("connection/examine/", connection.connection_examine, name="connection_examine"),
+    path("connection/fix/<slug:fix>/", connection.connection_fix, name="connection_fix"),
+    path("connection/key/", connection.connection_key, name="connection_key"),
+    path("connect/", connect.connect, name="connect"),
+    path("connect/fix/<slug:fix>/", connect.connect_fix, name="connect_fix"),
+    path("connect/create/", connect.connect_create, name="connect_create"),
+    path("connect/forget/", connect.connect_forget, name="connect_forget"),
     path("kill/", control.kill, name="kill"),
     path("plug/", control.plug, name="plug"),
     path("charts/<int:analysis_id>.png", charts.analysis_chart, name="chart"),

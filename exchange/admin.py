@@ -16,6 +16,7 @@ from exchange.models import (
     PaperLedgerEntry,
     PaperOrder,
     PaperPosition,
+    VenueLink,
 )
 
 # Unfold carries no types; what it adds to Django's admin is its look.
@@ -55,14 +56,27 @@ class KeptAdmin(StyledAdmin):
 
 @admin.register(ExchangeAccount)
 class ExchangeAccountAdmin(KeptAdmin):
-    """An account is created together with its limits and its market, so not here."""
+    """An account is created together with its limits and its market, so not here. Its key is
+    entered on the console's page Connection, and only the end of it is ever shown."""
 
-    list_display = ("name", "mode", "start_equity", "is_active", "created_at")
+    list_display = ("name", "mode", "region", "key", "start_equity", "is_active", "created_at")
     list_filter = ("mode", "is_active")
-    readonly_fields = ("mode", "start_equity", "created_at")
+    exclude = ("api_key", "api_secret_sealed", "key_facts")
+    readonly_fields = ("mode", "key", "start_equity", "connected_at", "created_at")
+
+    @admin.display(description="API key")
+    def key(self, account: ExchangeAccount) -> str:
+        return f"ends in {account.api_key[-4:]}" if account.api_key else "none"
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
+
+
+@admin.register(VenueLink)
+class VenueLinkAdmin(LedgerAdmin):
+    list_display = ("name", "account", "host", "state", "reason", "open_until", "updated_at")
+    list_filter = ("state", "account")
+    list_select_related = ("account",)
 
 
 @admin.register(MarketSession)
