@@ -294,6 +294,24 @@ def test_cancel_keeps_what_was_filled(bench: Bench) -> None:
     )
 
 
+def test_order_may_fill_just_before_its_cancel_arrives(bench: Bench) -> None:
+    order_id = bench.limit("Buy", "1", "99", stopLoss="95")
+    bench.pushed.clear()
+    bench.exchange.cancel_race = True
+    answer = bench.call("POST", "/v5/order/cancel", symbol="BTCUSDT", orderId=order_id)
+    assert answer.ret_code == 0
+    filled = [message for message in bench.order_pushes() if message[0][0] == "Filled"]
+    assert filled == [[("Filled", "UNKNOWN", "")], [("Filled", "CancelByUser", "")]]
+    assert bench.position()["size"] == "1"
+    assert len(bench.rows("/v5/execution/list")) == 1
+
+
+def test_post_only_may_end_rejected_elsewhere() -> None:
+    bench = Bench(profile="main2026")
+    row = bench.seen(bench.limit("Buy", "1", "101", timeInForce="PostOnly"))
+    assert row["orderStatus"] == "Rejected"
+
+
 def test_cancel_all_spares_protection_only_when_asked_to(bench: Bench) -> None:
     bench.placed(qty="1", stopLoss="95", takeProfit="110")
     bench.limit("Buy", "1", "97")

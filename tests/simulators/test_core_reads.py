@@ -225,7 +225,13 @@ def test_key_facts_take_effect(bench: Bench) -> None:
     bench.exchange.set_key(readOnly=1, ips=["*"])
     assert bench.get("/v5/user/query-api")["ips"] == ["*"]
     assert bench.order().ret_code == 10005
-    bench.exchange.set_key(readOnly=0, expiredAt="2026-01-05T00:00:10Z")
+    bench.exchange.set_key(readOnly=0, permissions={"Wallet": ["Withdraw"]})
+    permissions = bench.get("/v5/user/query-api")["permissions"]
+    assert permissions["Wallet"] == ["Withdraw"]
+    assert permissions["ContractTrade"] == ["Order", "Position"]
+    bench.exchange.set_key(permissions={"ContractTrade": []})
+    assert bench.order().ret_code == 10005
+    bench.exchange.set_key(permissions={}, expiredAt="2026-01-05T00:00:10Z")
     assert bench.order().ret_code == 0
     bench.wait(10_000)
     assert bench.call("GET", "/v5/user/query-api").ret_code == 33004

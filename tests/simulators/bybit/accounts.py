@@ -11,6 +11,19 @@ from tests.simulators.bybit.orders import Order
 from tests.simulators.bybit.positions import Position
 from tests.simulators.bybit.rules import TAKER_FEE, ZERO
 
+PERMISSIONS: dict[str, list[str]] = {
+    "ContractTrade": ["Order", "Position"],
+    "Spot": [],
+    "Wallet": [],
+    "Options": [],
+    "Derivatives": ["DerivativesTrade"],
+    "CopyTrading": [],
+    "BlockTrade": [],
+    "Exchange": [],
+    "NFT": [],
+    "Affiliate": [],
+    "Earn": [],
+}
 ISOLATED = "ISOLATED_MARGIN"
 DEFAULT_LEVERAGE = Decimal(10)
 
@@ -64,7 +77,12 @@ class Account:
         self.log: list[Record] = []
         self.closed: dict[str, ClosedTrade] = {}
         self.recent_since_ms = 0
+        # What differs from an ordinary key; permissions are laid over the usual ones.
         self.key: dict[str, Any] = {}
+
+    def permissions(self) -> dict[str, list[str]]:
+        own: dict[str, list[str]] = self.key.get("permissions", {})
+        return PERMISSIONS | own
 
     def leverage(self, symbol: str) -> Decimal:
         return self.leverages.get(symbol, DEFAULT_LEVERAGE)

@@ -7,7 +7,7 @@ from decimal import Decimal
 from tests.simulators.bybit import levels
 from tests.simulators.bybit.accounts import ISOLATED, Account
 from tests.simulators.bybit.batch import Batch
-from tests.simulators.bybit.matching import position_of
+from tests.simulators.bybit.matching import fill, finish, position_of
 from tests.simulators.bybit.orders import Order
 from tests.simulators.bybit.params import Params, choice, number, whole, word
 from tests.simulators.bybit.placing import (
@@ -102,8 +102,23 @@ def _check_amendment(
 def cancel(venue: Venue, account: Account, params: Params) -> Order:
     """Cancel one open order."""
     order = find_open(account, params, "cancel")
-    cancel_order(venue, account, order)
+    if venue.cancel_race and order.status in ("New", "PartiallyFilled"):
+        _lose_race(venue, account, order)
+    else:
+        cancel_order(venue, account, order)
     return order
+
+
+def _lose_race(venue: Venue, account: Account, order: Order) -> None:
+    """Fill an order whose cancel was already taken on: a second Filled row tells of both."""
+    batch = Batch(venue, account, order.symbol)
+    fill(batch, order, order.leaves, order.price, maker=True)
+    finish(batch, order, rests=True)
+    batch.close()
+    batch = Batch(venue, account, order.symbol)
+    order.end("Filled", "CancelByUser", "EC_OrigClOrdIDDoesNotExist")
+    batch.order(order, "filled")
+    batch.close()
 
 
 def cancel_order(venue: Venue, account: Account, order: Order) -> None:

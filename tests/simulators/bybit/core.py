@@ -34,7 +34,8 @@ class SimExchange:
 
     `lag_ms` maps a kind of read (realtime, history, executions, positions, closed_pnl,
     transaction_log) to how long it takes to show what was done. `sl_ignored` makes creates drop
-    attached levels. `duplicate_ids` is "reject" (a client order id is used up for ever) or
+    attached levels; `cancel_race` makes a limit order fill just before its cancel arrives.
+    `duplicate_ids` is "reject" (a client order id is used up for ever) or
     "accept_if_closed".
     """
 
@@ -71,6 +72,14 @@ class SimExchange:
     @sl_ignored.setter
     def sl_ignored(self, ignored: bool) -> None:
         self._venue.sl_ignored = ignored
+
+    @property
+    def cancel_race(self) -> bool:
+        return self._venue.cancel_race
+
+    @cancel_race.setter
+    def cancel_race(self, racing: bool) -> None:
+        self._venue.cancel_race = racing
 
     @property
     def duplicate_ids(self) -> str:
@@ -112,8 +121,8 @@ class SimExchange:
         expires = datetime.fromisoformat(key.get("expiredAt", "1970-01-01T00:00:00Z"))
         if 0 < expires.timestamp() * 1000 <= self._venue.now_ms:
             raise Refused(33004, "Your api key has expired.")
-        may_trade = key.get("permissions", {"ContractTrade": ["Order"]}).get("ContractTrade")
-        if method == "POST" and (key.get("readOnly") == 1 or not may_trade):
+        may_trade = key.get("readOnly") != 1 and account.permissions()["ContractTrade"]
+        if method == "POST" and not may_trade:
             raise Refused(10005, "Permission denied, please check your API key permissions.")
 
     def advance(self) -> None:

@@ -155,19 +155,6 @@ def key_info(venue: Venue, account: Account, params: Params) -> Row:
         "apiKey": "sim-key",
         "readOnly": 0,
         "secret": "",
-        "permissions": {
-            "ContractTrade": ["Order", "Position"],
-            "Spot": [],
-            "Wallet": [],
-            "Options": [],
-            "Derivatives": ["DerivativesTrade"],
-            "CopyTrading": [],
-            "BlockTrade": [],
-            "Exchange": [],
-            "NFT": [],
-            "Affiliate": [],
-            "Earn": [],
-        },
         "ips": ["127.0.0.1"],
         "type": 1,
         "deadlineDay": -2,
@@ -186,4 +173,4 @@ def key_info(venue: Venue, account: Account, params: Params) -> Row:
         "kycLevel": "LEVEL_1",
         "kycRegion": "",
     }
-    return facts | account.key
+    return facts | account.key | {"permissions": account.permissions()}

@@ -75,14 +75,15 @@ class Profile:
     flat_side: str
     plain_stop_type: str
     plain_tpsl_mode: str
+    post_only_end: str
     success: str
     extra_fields: bool
 
 
 PROFILES = {
-    "demo2026": Profile(True, "", "", "", "", "OK", True),
-    "main2026": Profile(False, "0", "", "UNKNOWN", "UNKNOWN", "OK", True),
-    "main2023": Profile(False, "0.00", "None", "UNKNOWN", "", "success", False),
+    "demo2026": Profile(True, "", "", "", "", "Cancelled", "OK", True),
+    "main2026": Profile(False, "0", "", "UNKNOWN", "UNKNOWN", "Rejected", "OK", True),
+    "main2023": Profile(False, "0.00", "None", "UNKNOWN", "", "Rejected", "success", False),
 }
 
 

@@ -144,7 +144,7 @@ def enter_book(batch: Batch, order: Order, price: Decimal) -> None:
             order.end("Cancelled", reason="EC_NoImmediateQtyToFill")
         batch.order(order, order.status.lower())
     elif order.time_in_force == "PostOnly":
-        order.end("Cancelled", reason="EC_PostOnlyWillTakeLiquidity")
+        order.end(batch.venue.profile.post_only_end, reason="EC_PostOnlyWillTakeLiquidity")
         batch.order(order, "cancelled")
     else:
         take(batch, order, price)

@@ -50,6 +50,8 @@ class Venue:
         self.lag_ms: dict[str, int] = dict.fromkeys(READS, 0)
         # While true, stops and targets attached to orders are dropped without a word.
         self.sl_ignored = False
+        # While true, a limit order fills just before its cancel arrives.
+        self.cancel_race = False
         self.funding_rates: dict[str, Decimal] = {}
         # When a symbol is (or was) taken off the exchange.
         self.delisting_ms: dict[str, int] = {}
