@@ -29,7 +29,7 @@ def server() -> Iterator[SimServer]:
 def http(server: SimServer) -> Iterator[Any]:
     server.knobs.clear()
     session = pybit.HTTP(
-        api_key="sim-key", api_secret="sim-secret", timeout=1, retry_codes={-999999}
+        api_key="sim-key", api_secret="sim-secret", timeout=0.6, retry_codes={-999999}
     )
     session.endpoint = server.url
     yield session
@@ -170,7 +170,7 @@ def test_a_fault_on_the_wire_reaches_pybit(
     server: SimServer, http: Any, fault: str, raised: type[Exception], orders: int
 ) -> None:
     link_id = f"f-{fault}"
-    server.knobs.add("/v5/order/create", fault, match={"orderLinkId": link_id}, ms=1200)
+    server.knobs.add("/v5/order/create", fault, match={"orderLinkId": link_id}, ms=900)
     with pytest.raises(raised):
         http.place_order(**BTC, side="Buy", orderType="Market", qty="0.001", orderLinkId=link_id)
     placed = [

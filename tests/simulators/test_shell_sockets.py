@@ -225,7 +225,7 @@ def test_a_closed_candle_is_told_with_confirm_and_equals_the_rest_one() -> None:
     def closed(frame: Frame) -> bool:
         return frame.get("topic") == "kline.1.BTCUSDT" and frame["data"][0]["confirm"] is True
 
-    with SimServer(seed=4, speed=60.0) as fast, opened(fast, PUBLIC) as ear:
+    with SimServer(seed=4, speed=240.0) as fast, opened(fast, PUBLIC) as ear:
         ear.say(op="subscribe", args=["kline.1.BTCUSDT"])
         first, second = (ear.until(closed, 5.0)["data"][0] for _ in range(2))
         assert second["start"] == first["end"] + 1 == first["start"] + 60_000

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
+from tests.simulators.bybit.limits import IP_REQUESTS
 from tests.simulators.bybit.server import SimServer
 
 
@@ -28,6 +29,7 @@ def main() -> None:
         start_ms=asked.start,
         volatility=asked.volatility,
         ledger_file=asked.ledger,
+        ip_requests=asked.ip_requests,
     )
     asyncio.run(_serve(server))
 
@@ -47,6 +49,8 @@ async def _serve(server: SimServer) -> None:
         )
     listening.cancel()
     await serving
+    if server.failure is not None:
+        raise server.failure
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -62,6 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--speed", type=float, default=1.0)
     parser.add_argument("--start", type=_instant, help="UTC, ISO 8601; now if left out")
     parser.add_argument("--volatility", type=float, default=1.0, help="multiplies every move")
+    parser.add_argument("--ip-requests", type=int, default=IP_REQUESTS, help="per 5 s, then 403")
     parser.add_argument("--ledger", type=Path, help="append what happened as JSON lines")
     return parser
 

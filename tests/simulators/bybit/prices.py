@@ -196,13 +196,11 @@ class SeededPrices:
 
     def index(self, symbol: str, ms: int) -> Decimal:
         """The index: within 0.02 % of last, drifting around it every two hours."""
-        drift = 0.0002 * math.sin(ms / 1000 * math.tau / 7200 + self._phase(symbol))
-        return self._scaled(symbol, self._ticks_at(symbol, ms) * (1 + drift))
+        return self._near(symbol, ms, 0.0002)
 
     def mark(self, symbol: str, ms: int) -> Decimal:
         """The mark price: between index and last."""
-        drift = 0.0002 / 3 * math.sin(ms / 1000 * math.tau / 7200 + self._phase(symbol))
-        return self._scaled(symbol, self._ticks_at(symbol, ms) * (1 + drift))
+        return self._near(symbol, ms, 0.0002 / 3)
 
     def touch(self, symbol: str, ms: int) -> Touch:
         """Bid and ask: last is one of the two, a tick lies between them."""
@@ -287,7 +285,10 @@ class SeededPrices:
                     if jump.at_ms // 1000 == ms // 1000:
                         return jump.ticks
                     break
-            return int(self._day(symbol, ms // DAY_MS).ticks[_second_of_day(ms)])
+            day, second = ms // DAY_MS, _second_of_day(ms)
+            if second % HOUR_S == HOUR_S - 1 and (symbol, day) in self._hours:
+                return int(self._hours[symbol, day][second // HOUR_S, 2])
+            return int(self._day(symbol, day).ticks[second])
 
     def _add_seconds(self, total: _Sum, symbol: str, first: int, end: int) -> None:
         """Add the seconds [first, end), whole hours from their sums."""
@@ -375,11 +376,12 @@ class SeededPrices:
             self._anchors[symbol] = SWING * np.sin(walk / SWING)
         return self._anchors[symbol]
 
-    def _phase(self, symbol: str) -> float:
-        return zlib.crc32(symbol.encode()) % 628 / 100
-
-    def _scaled(self, symbol: str, ticks: float) -> Decimal:
-        return self._rules[symbol].tick_size * max(round(ticks), 1)
+    def _near(self, symbol: str, ms: int, width: float) -> Decimal:
+        """Last, drifting by up to ``width`` of it, on ticks."""
+        phase = zlib.crc32(symbol.encode()) % 628 / 100
+        drift = width * math.sin(ms / 1000 * math.tau / 7200 + phase)
+        ticks = round(self._ticks_at(symbol, ms) * (1 + drift))
+        return self._rules[symbol].tick_size * max(ticks, 1)
 
 
 def _second_of_day(ms: int) -> int:

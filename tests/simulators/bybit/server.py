@@ -18,7 +18,7 @@ from tests.simulators.bybit.control import Control, NoSuchControl
 from tests.simulators.bybit.core import SimExchange
 from tests.simulators.bybit.feed import PublicFeed
 from tests.simulators.bybit.knobs import Knobs
-from tests.simulators.bybit.limits import Limits
+from tests.simulators.bybit.limits import IP_REQUESTS, Limits
 from tests.simulators.bybit.prices import SeededPrices
 from tests.simulators.bybit.respond import Fate, RawAnswer, Request, Responder
 from tests.simulators.bybit.rules import Refused
@@ -68,6 +68,7 @@ class SimServer:
         volatility: float = 1.0,
         ledger_file: Path | None = None,
         knobs: Knobs | None = None,
+        ip_requests: int = IP_REQUESTS,
     ) -> None:
         self.port = port
         self.clock = VenueClock(speed, start_ms)
@@ -78,7 +79,7 @@ class SimServer:
         )
         self.knobs = knobs or Knobs(seed)
         self.keyring = Keyring.for_accounts(accounts, key, secret)
-        self.limits = Limits(lambda: time.monotonic_ns() // 1_000_000)
+        self.limits = Limits(lambda: time.monotonic_ns() // 1_000_000, ip_requests=ip_requests)
         self.responder = Responder(
             self.exchange, self.keyring, self.knobs, self.limits, now_ms, strict_time=speed == 1
         )

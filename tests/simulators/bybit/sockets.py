@@ -23,6 +23,7 @@ from tests.simulators.bybit.rules import Refused
 ACK_DELAY_S = 0.02
 PAIR_WAIT_S = 0.02
 IDLE_LIMIT_S = 600.0
+CLOSE_WAIT_S = 0.3
 BLACKHOLE_S = 120.0
 PRIVATE = "ws:private"
 PUBLIC = "ws:public"
@@ -353,10 +354,10 @@ class Hub:
         }
 
     async def close(self) -> None:
-        """End every connection."""
-        for session in list(self.sessions):
-            with contextlib.suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(session.close(), 0.3)
+        """End every connection, those that don't answer too."""
+        closing = [asyncio.ensure_future(session.close()) for session in self.sessions]
+        if closing:
+            await asyncio.wait(closing, timeout=CLOSE_WAIT_S)
 
 
 async def hold_silent(request: web.Request) -> None:
