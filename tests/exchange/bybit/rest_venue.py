@@ -26,13 +26,14 @@ KEY, SECRET = "key-of-this-test", "secret-of-this-test"
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """One request as it arrived, byte for byte."""
+    """One request as it arrived, byte for byte; ``port`` is the caller's."""
 
     method: str
     path: str
     query: str
     headers: dict[str, str]
     body: str
+    port: int
 
     @property
     def sent_json(self) -> dict[str, Any]:
@@ -153,6 +154,7 @@ class RestVenue:
                 parts.query,
                 {name.lower(): value for name, value in handler.headers.items()},
                 body.decode(),
+                handler.client_address[1],
             )
         )
         script = self.scripts[parts.path]
