@@ -311,6 +311,9 @@ class BybitClient:
     def refresh_account(self) -> parse.AccountFacts:
         """Ask for the account's modes again, which ``health`` judges."""
         facts = read_account(self._rest)
+        for symbol in self._account.hedged:
+            # Only asking again shows that hedge mode was left.
+            self._position_of(symbol)
         self._account.learn(facts, self._rest.server_time.now())
         return facts
 

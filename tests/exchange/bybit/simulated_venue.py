@@ -6,7 +6,6 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -29,8 +28,9 @@ PATIENCE_S = 5.0
 class CountedFrames:
     """A private stream whose reader waits for everything that the venue has pushed."""
 
-    def __init__(self, stream: PrivateStream, server: SimServer) -> None:
+    def __init__(self, stream: PrivateStream, server: SimServer, patience_s: float) -> None:
         self._stream = stream
+        self._patience_s = patience_s
         self._lock = threading.Lock()
         self._pushed = 0
         self._taken = 0
@@ -46,7 +46,7 @@ class CountedFrames:
     def take(self) -> StreamBatch:
         messages: list[dict[str, Any]] = []
         opened = 0
-        deadline = time.monotonic() + PATIENCE_S
+        deadline = time.monotonic() + self._patience_s
         while True:
             batch = self._stream.take()
             messages += batch.messages
@@ -72,6 +72,7 @@ class SimulatedVenue:
 
     def __init__(self, server: SimServer, client: BybitClient, rules: Instrument) -> None:
         self.server = server
+        self.exchange = server.exchange
         self.client = client
         self.instrument = rules
 
@@ -86,8 +87,11 @@ class SimulatedVenue:
 
 
 @contextmanager
-def simulated_venue(**server_facts: Any) -> Iterator[SimulatedVenue]:
-    """Start the exchange and connect to it; afterwards nothing is left running."""
+def simulated_venue(
+    *, patience_s: float = PATIENCE_S, **server_facts: Any
+) -> Iterator[SimulatedVenue]:
+    """Start the exchange and connect to it; afterwards nothing is left running. The reader of the
+    stream waits ``patience_s`` for what was pushed."""
     clock = WallClock()
     with SimServer(volatility=0, **server_facts) as server:
         hosts = Hosts(
@@ -96,13 +100,13 @@ def simulated_venue(**server_facts: Any) -> Iterator[SimulatedVenue]:
         rest = BybitRest(hosts, KEY, clock=clock, link=Link("", None, hosts.rest))
         rest.measure_clock()
         stream = PrivateStream(hosts.ws_private, KEY, rest.server_time, clock=clock)
-        frames = CountedFrames(stream, server)
+        frames = CountedFrames(stream, server, patience_s)
         stream.start()
         rules = [
             instrument(row)
             for row in rest.pages(Endpoint.INSTRUMENTS, category="linear", symbol=SYMBOL)
         ]
-        client = BybitClient(rest, frames, lambda _: rules[0], connected_at=datetime.now(tz=UTC))
+        client = BybitClient(rest, frames, lambda _: rules[0], connected_at=rest.server_time.now())
         try:
             assert stream.wait_ready(PATIENCE_S)
             client.drain()

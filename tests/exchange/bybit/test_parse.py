@@ -267,11 +267,6 @@ def test_position_without_a_side_is_refused() -> None:
         parse.position_report({**POSITION, "side": ""})
 
 
-def test_row_that_is_no_object_is_refused() -> None:
-    with pytest.raises(parse.UnreadablePayload, match="the row"):
-        parse.position_report("[]")  # type: ignore[arg-type]
-
-
 @pytest.mark.parametrize(
     ("isolated", "shared", "available"),
     [(True, "777", "840"), (False, "777", "777"), (False, "", "840"), (False, "-5", "0")],

@@ -39,9 +39,11 @@ class Venue(Protocol):
     says how much an order can take at one price from now on (before, enough for all).
     """
 
-    client: ExchangeClient
     instrument: Instrument
     qty: Decimal
+
+    @property
+    def client(self) -> ExchangeClient: ...
 
     def last(self) -> Decimal: ...
 
