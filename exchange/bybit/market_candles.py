@@ -106,7 +106,7 @@ class CandleCache:
             self._refuse_gaps(opens)
             found = [self._rows[open_ms] for open_ms in opens]
             self._trim()
-        return _window(self._symbol, self._interval, found)
+        return window_of(self._symbol, self._interval, found)
 
     def between(self, first_ms: int, last_ms: int) -> Iterator[Candle]:
         """Those that open from ``first_ms`` up to, not including, ``last_ms``; a page at a time
@@ -185,7 +185,8 @@ class CandleCache:
                 del self._rows[open_ms]
 
 
-def _window(symbol: str, interval: timedelta, found: list[Candle]) -> CandleWindow:
+def window_of(symbol: str, interval: timedelta, found: Sequence[Candle]) -> CandleWindow:
+    """Candles as columns."""
     return CandleWindow(
         symbol,
         interval,
