@@ -72,6 +72,7 @@ def order_row(order: Order, profile: Profile) -> Row:
             "slippageTolerance": "0",
             "extraFees": "",
             "rpiTakerAccess": False,
+            "rpiMatchedQty": "0",
             "aFieldOfTomorrow": {"unknown": ["to", "every", "client"]},
         }
     return row

@@ -182,7 +182,7 @@ def wallet_row(venue: Venue, account: Account) -> Row:
     # Bybit leaves the figures of the whole account empty where each position has its own margin.
     isolated = account.margin_mode == ISOLATED
     initial = position_margin + order_margin
-    return {
+    row = {
         "totalEquity": text(equity),
         "accountIMRate": "" if isolated else _rate(initial, equity),
         "totalMarginBalance": "" if isolated else text(equity),
@@ -196,6 +196,10 @@ def wallet_row(venue: Venue, account: Account) -> Row:
         "totalMaintenanceMargin": "" if isolated else text(money(maintenance)),
         "coin": [coin],
     }
+    if venue.profile.extra_fields:
+        doubled = ("accountIMRate", "accountMMRate", "totalInitialMargin", "totalMaintenanceMargin")
+        row |= {f"{name}ByMp": row[name] for name in doubled}
+    return row
 
 
 def _rate(part: Decimal, whole: Decimal) -> str:

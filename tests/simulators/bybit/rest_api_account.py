@@ -172,5 +172,8 @@ def key_info(venue: Venue, account: Account, params: Params) -> Row:
         "parentUid": "0",
         "kycLevel": "LEVEL_1",
         "kycRegion": "",
+        "userIDInt64": "0",
+        "inviterIDInt64": "0",
+        "affiliateIDInt64": "0",
     }
     return facts | account.key | {"permissions": account.permissions()}
