@@ -7,13 +7,13 @@ import hmac
 import json
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from decimal import Decimal
 from typing import Any
 
 import pytest
 import requests
-from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from tests.simulators.bybit.server import SimServer
@@ -331,3 +331,25 @@ def test_a_late_message_is_overtaken_a_delay_holds_all(server: SimServer, privat
     trade(server)
     assert topics(collected(private, 4))[0] == "order"
     assert time.monotonic() - began >= 0.3
+
+
+def test_all_faults_at_once_spare_the_server_itself() -> None:
+    with SimServer(seed=4, usdt=1_000_000) as server:
+        server.knobs.low_rates(0.05, 9)
+        ends = time.monotonic() + 1.5
+        while time.monotonic() < ends:
+            with (
+                suppress(OSError, InvalidHandshake, ConnectionClosed, AssertionError, ValueError),
+                authenticated(server) as ear,
+            ):
+                for _ in range(5):
+                    trade(server)
+                    ear.next(0.05)
+            with suppress(requests.exceptions.RequestException):
+                query = "category=linear&symbol=BTCUSDT"
+                requests.get(f"{server.url}/v5/market/tickers?{query}", timeout=0.05)
+        server.knobs.clear()
+        with authenticated(server) as ear:
+            trade(server)
+            assert ear.next()["topic"] == "order"
+        assert server.failure is None

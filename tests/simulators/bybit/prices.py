@@ -19,13 +19,11 @@ import numpy as np
 import numpy.typing as npt
 
 DAY_MS = 86_400_000
-DAY_S = 86_400
-HOUR_S = 3_600
+DAY_S, HOUR_S = 86_400, 3_600
 HISTORY_DAYS = 420
 SIGMA_HOUR = 0.006
 SWING = 0.7
-FIRST_ANCHOR_DAY = 14_000
-LAST_ANCHOR_DAY = 34_000
+FIRST_ANCHOR_DAY, LAST_ANCHOR_DAY = 14_000, 34_000
 DAYS_KEPT = 48
 
 Ints = npt.NDArray[np.int64]
@@ -272,10 +270,10 @@ class SeededPrices:
             if ticks < 1:
                 raise ValueError(f"{symbol} can't go below one tick")
             self._jumps.setdefault(symbol, []).append(_Jump(at_ms, ticks / seeded, ticks))
-            for key in [k for k in self._days if k[0] == symbol and k[1] >= at_ms // DAY_MS]:
-                del self._days[key]
-            for key in [k for k in self._hours if k[0] == symbol and k[1] >= at_ms // DAY_MS]:
-                del self._hours[key]
+            for key in [*self._days, *self._hours]:
+                if key[0] == symbol and key[1] >= at_ms // DAY_MS:
+                    self._days.pop(key, None)
+                    self._hours.pop(key, None)
 
     def _ticks_at(self, symbol: str, ms: int) -> int:
         self._latest_ms = max(self._latest_ms, ms)
@@ -380,8 +378,7 @@ class SeededPrices:
         """Last, drifting by up to ``width`` of it, on ticks."""
         phase = zlib.crc32(symbol.encode()) % 628 / 100
         drift = width * math.sin(ms / 1000 * math.tau / 7200 + phase)
-        ticks = round(self._ticks_at(symbol, ms) * (1 + drift))
-        return self._rules[symbol].tick_size * max(ticks, 1)
+        return self._rules[symbol].tick_size * round(self._ticks_at(symbol, ms) * (1 + drift))
 
 
 def _second_of_day(ms: int) -> int:
