@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from exchange.bybit.endpoints import Endpoint
-from exchange.bybit.parse import AccountFacts, MarginMode, account_facts, is_hedged
+from exchange.bybit.parse import AccountFacts, MarginMode, account_facts
 from exchange.bybit.rest import BybitRest
 
 REFRESH_EVERY = timedelta(seconds=60)
@@ -45,14 +43,9 @@ class AccountState:
         """Whether it is time to read the facts again."""
         return self.read_at is None or now - self.read_at >= REFRESH_EVERY
 
-    def see_positions(self, rows: Iterable[Mapping[str, Any]]) -> None:
-        """Learn from rows of positions which of their symbols are in hedge mode."""
-        for row in rows:
-            symbol = str(row.get("symbol", ""))
-            if is_hedged(row):
-                self.hedged |= {symbol}
-            else:
-                self.hedged -= {symbol}
+    def see_mode(self, symbol: str, *, hedged: bool) -> None:
+        """Learn from a row of positions which mode its symbol is in."""
+        self.hedged = self.hedged | {symbol} if hedged else self.hedged - {symbol}
 
     def doubts(self, now: datetime) -> tuple[str, ...]:
         """Sentences on why this account must not get entries now."""

@@ -14,7 +14,7 @@ from exchange.bybit import parse
 from exchange.bybit.account import AccountState, read_account
 from exchange.bybit.endpoints import Endpoint, Priority
 from exchange.bybit.history import History
-from exchange.bybit.inbox import FrameSource, read_batch
+from exchange.bybit.inbox import FrameSource, Sequences, read_batch
 from exchange.bybit.params import (
     LINEAR,
     SETTLE_COIN,
@@ -79,7 +79,7 @@ class BybitClient:
         self._history = History(rest, connected_at)
         self._account = AccountState()
         self._leverage: dict[str, tuple[Decimal, datetime]] = {}
-        self._newest: dict[str, int] = {}
+        self._newest: Sequences = {}
 
     # Orders
 
@@ -161,17 +161,7 @@ class BybitClient:
     # Position
 
     def positions(self) -> Sequence[PositionReport]:
-        rows = list(
-            self._rest.pages(
-                Endpoint.POSITIONS,
-                priority=Priority.PROTECT,
-                category=LINEAR,
-                settleCoin=SETTLE_COIN,
-                limit=POSITIONS_PER_PAGE,
-            )
-        )
-        self._account.see_positions(rows)
-        reports = [parse.position_report(row) for row in rows]
+        reports = self._position_rows(settleCoin=SETTLE_COIN, limit=POSITIONS_PER_PAGE)
         return [one for one in reports if one.qty]
 
     def set_trading_stop(
@@ -252,13 +242,17 @@ class BybitClient:
 
     def _position_of(self, symbol: str) -> list[PositionReport]:
         """The rows of one symbol, which are there even while it is flat."""
-        rows = list(
-            self._rest.pages(
-                Endpoint.POSITIONS, priority=Priority.PROTECT, category=LINEAR, symbol=symbol
-            )
-        )
-        self._account.see_positions(rows)
-        return [parse.position_report(row) for row in rows]
+        return self._position_rows(symbol=symbol)
+
+    def _position_rows(self, **which: Any) -> list[PositionReport]:
+        reports = []
+        for row in self._rest.pages(
+            Endpoint.POSITIONS, priority=Priority.PROTECT, category=LINEAR, **which
+        ):
+            one = parse.position_report(row)
+            self._account.see_mode(one.symbol, hedged=parse.is_hedged(row))
+            reports.append(one)
+        return reports
 
     def _require_isolated(self) -> None:
         facts = self._account.facts
@@ -300,7 +294,8 @@ class BybitClient:
         if self._stream is None:
             return AccountUpdate()
         read = read_batch(self._stream.take(), self._newest, since=self._connected_at)
-        self._account.see_positions(read.position_rows)
+        for symbol, hedged in read.modes.items():
+            self._account.see_mode(symbol, hedged=hedged)
         now = self._rest.server_time.now()
         for one in read.update.positions:
             self._leverage[one.symbol] = (one.leverage, now)

@@ -15,6 +15,9 @@ from exchange.domain import AccountUpdate, Execution, OrderReport, PositionRepor
 
 logger = structlog.get_logger(__name__)
 
+# The newest sequence of each position, by symbol and index.
+Sequences = dict[tuple[str, str], int]
+
 
 class FrameSource(Protocol):
     """A private stream, as its reader sees it."""
@@ -28,15 +31,16 @@ class FrameSource(Protocol):
 
 @dataclass(slots=True)
 class Inbox:
-    """What a batch of frames told. ``newest`` is the highest sequence of each symbol's position,
-    kept between batches: a position that was told late is older than what is known."""
+    """What a batch of frames told. ``newest`` is the highest sequence of each position, kept
+    between batches: a position that was told late is older than what is known. ``modes`` says of
+    each position whether it belongs to hedge mode."""
 
-    newest: dict[str, int]
+    newest: Sequences
     since: datetime
     orders: list[OrderReport] = field(default_factory=list)
     executions: list[Execution] = field(default_factory=list)
     positions: list[PositionReport] = field(default_factory=list)
-    position_rows: list[Mapping[str, Any]] = field(default_factory=list)
+    modes: dict[str, bool] = field(default_factory=dict)
     resync: bool = False
 
     @property
@@ -78,17 +82,22 @@ class Inbox:
             self.executions.append(told)
 
     def _position(self, row: Mapping[str, Any]) -> None:
-        told, number = parse.position_report(row), parse.sequence(row)
+        told, number, hedged = parse.position_report(row), parse.sequence(row), parse.is_hedged(row)
+        # In hedge mode long and short are told apart by an index, each with its own sequence.
+        place = (told.symbol, str(row.get("positionIdx", "")))
         if number is not None:
-            if number < self.newest.get(told.symbol, number):
+            if number < self.newest.get(place, number):
                 return
-            self.newest[told.symbol] = number
+            self.newest[place] = number
         self.positions.append(told)
-        self.position_rows.append(row)
+        self.modes[told.symbol] = hedged
 
 
-def read_batch(batch: StreamBatch, newest: dict[str, int], *, since: datetime) -> Inbox:
+def read_batch(batch: StreamBatch, newest: Sequences, *, since: datetime) -> Inbox:
     """Read what a stream has received; ``newest`` is brought up to date."""
+    if batch.opened:
+        # What is told after a gap is taken as it comes.
+        newest.clear()
     inbox = Inbox(newest, since, resync=batch.opened > 0)
     for message in batch.messages:
         inbox.take(message)

@@ -144,6 +144,16 @@ def test_leverage_needs_the_margin_mode(wire: ScriptedWire) -> None:
         ask(client_on(wire), 3)
 
 
+def test_streamed_position_tells_of_hedge_mode(wire: ScriptedWire) -> None:
+    stream = Frames()
+    client = client_on(wire, stream)
+    client.refresh_account()
+    stream.tell({"topic": "position", "data": [position_row(positionIdx=1)]})
+    client.drain()
+
+    assert any("Hedge mode" in doubt for doubt in client.health().doubts)
+
+
 def test_streamed_position_tells_of_a_changed_leverage(wire: ScriptedWire) -> None:
     wire.script(POSITIONS, flat("3"), flat("10"), flat("3"))
     wire.script(LEVERAGE, {})
@@ -274,8 +284,10 @@ def test_facts_grow_old() -> None:
 
 def test_hedge_mode_that_was_left_is_forgotten() -> None:
     state = learned()
-    state.see_positions([position_row(positionIdx=1), position_row(symbol="ETHUSDT")])
+    state.see_mode("BTCUSDT", hedged=True)
+    state.see_mode("ETHUSDT", hedged=False)
     assert "BTCUSDT" in state.doubts(NOW)[0]
+    assert "ETHUSDT" not in state.doubts(NOW)[0]
 
-    state.see_positions([position_row()])
+    state.see_mode("BTCUSDT", hedged=False)
     assert state.doubts(NOW) == ()

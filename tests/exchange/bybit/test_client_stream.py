@@ -77,6 +77,7 @@ def test_reopened_stream_asks_for_a_resync(client: BybitClient, stream: Frames) 
         {"topic": "order"},
         {"topic": "order", "data": 7},
         frame("position", position_row(seq="many")),
+        frame("position", position_row(positionIdx="left")),
         frame("execution", fill_row(1, execTime="9" * 30)),
     ],
 )
@@ -134,6 +135,23 @@ def test_position_that_was_told_late_is_dropped(client: BybitClient, stream: Fra
         ("BTCUSDT", Decimal(48000)),
         ("ETHUSDT", Decimal(49000)),
     ]
+
+
+def test_both_sides_of_hedge_mode_are_told(client: BybitClient, stream: Frames) -> None:
+    stream.tell(
+        frame("position", position_row(positionIdx=1, seq=12)),
+        frame("position", position_row(positionIdx=2, side="Sell", seq=11)),
+    )
+
+    assert [one.side for one in client.drain().positions] == [Side.BUY, Side.SELL]
+
+
+def test_after_a_gap_positions_are_taken_as_they_come(client: BybitClient, stream: Frames) -> None:
+    stream.tell(frame("position", position_row(seq=12)))
+    client.drain()
+    stream.tell(frame("position", position_row(seq=3)), opened=1)
+
+    assert len(client.drain().positions) == 1
 
 
 def test_position_without_a_sequence_is_told(client: BybitClient, stream: Frames) -> None:
