@@ -4,10 +4,12 @@ VENV := .venv
 PY := $(VENV)/bin/python
 PORT ?= 8000
 TEST_WORKERS ?= 2
+EACH ?= 25
+SEQUENCES ?= 5000
 export PORT
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test check bench clean crash-embedded screenshots lock
+.PHONY: help install run test check bench clean crash crash-embedded fuzz screenshots lock
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +37,14 @@ bench: $(VENV)/.dev ## Measure, print a table, write bench.json into the data fo
 
 crash-embedded: $(VENV)/.dev ## Kill the running system 50 times and check its books each time
 	$(PY) -m tests.crash.embedded
+
+crash: $(VENV)/.dev ## Kill traders and workers at every named point; counts add up in var/crash.json
+	$(PY) -m tests.crash.matrix --kind apart --each $(EACH)
+	$(PY) -m tests.crash.matrix --kind embedded --each $(EACH)
+	$(PY) -m tests.crash.ambiguous --cases 100
+
+fuzz: $(VENV)/.dev ## Play random sequences over the pure core; counts add up in var/crash.json
+	$(PY) -m tests.crash.fuzz --sequences $(SEQUENCES)
 
 screenshots: $(VENV)/.dev ## Take pictures of the console's pages into var/screenshots
 	$(PY) -m tests.browser.screenshots --out var/screenshots

@@ -74,11 +74,11 @@ def _account(market: str, seed: int, end: datetime) -> ExchangeAccount:
         seed=seed,
         start_equity=START_EQUITY,
     )
-    _loosen(account)
+    loosen(account)
     return account
 
 
-def _loosen(account: ExchangeAccount) -> None:
+def loosen(account: ExchangeAccount) -> None:
     """A second version of the limits under which next to nothing is refused."""
     from trading.choices import RiskProfile
     from trading.models import RiskLimits

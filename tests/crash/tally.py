@@ -24,9 +24,9 @@ class Count:
     worst_settled_s: float = 0.0
     failures: list[str] = field(default_factory=list)
 
-    def add(self, *, gap_s: float, settled_s: float, failures: list[str]) -> None:
-        """One more case."""
-        self.n += 1
+    def add(self, *, gap_s: float, settled_s: float, failures: list[str], times: int) -> None:
+        """One more case, or several that ended alike."""
+        self.n += times
         self.failed += bool(failures)
         self.worst_gap_s = max(self.worst_gap_s, round(gap_s, 3))
         self.worst_settled_s = max(self.worst_settled_s, round(settled_s, 3))
@@ -48,15 +48,18 @@ class Tally:
         """By kind, as they stand."""
         return {kind: Count(**row) for kind, row in self._read().get(self._group, {}).items()}
 
-    def add(self, kind: str, *, gap_s: float, settled_s: float, failures: list[str]) -> Count:
-        """Count one case, at once and under a lock: other runs write to the same file."""
+    def add(
+        self, kind: str, *, gap_s: float, settled_s: float, failures: list[str], times: int = 1
+    ) -> Count:
+        """Count a case, or ``times`` alike, at once and under a lock: other runs write to the same
+        file."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
         with self._path.with_suffix(".lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             content = self._read()
             rows = content.setdefault(self._group, {})
             count = Count(**rows.get(kind, {}))
-            count.add(gap_s=gap_s, settled_s=settled_s, failures=failures)
+            count.add(gap_s=gap_s, settled_s=settled_s, failures=failures, times=times)
             rows[kind] = asdict(count)
             content["updated_at"] = datetime.now(UTC).isoformat(timespec="seconds")
             fresh = self._path.with_suffix(".new")

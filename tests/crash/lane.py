@@ -1,0 +1,306 @@
+"""One account of a crash matrix: let it trade, strike at a named point, see it recover."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from tests.crash.installation import NeverCame
+from tests.crash.oracle import Oracle
+from tests.crash.stage import Stage
+
+if TYPE_CHECKING:
+    from exchange.models import ExchangeAccount
+    from trading.models import Bot, Trade
+
+T = TypeVar("T")
+SYMBOLS = ("BTCUSDT", "ETHUSDT", "SOLUSDT", "XRPUSDT", "DOGEUSDT")
+READY_S = 40.0
+DEATH_S = 30.0
+# The books must agree this long after a kill; an order whose fate is being proven may take longer,
+# because the proof of absence alone takes 30 s.
+SETTLE_S = 30.0
+PROOF_S = 45.0
+MAX_GAP_S = 5.0
+POLL_S = 0.05
+NOTIONAL = Decimal(60)
+
+WORKER_POINTS = ("K1", "K2", "K5")
+ENTRY_POINTS = ("K8", "K9", "K10", "K11", "K12", "K13")
+OTHER_POINTS = ("K14", "K15", "K16")
+POINTS = (*WORKER_POINTS, *ENTRY_POINTS, *OTHER_POINTS)
+
+
+@dataclass(slots=True)
+class Result:
+    """What one kill showed. ``settled_s`` counts from the death to books that agree."""
+
+    point: str
+    gap_s: float = 0.0
+    settled_s: float = 0.0
+    failures: list[str] = field(default_factory=list)
+
+
+class Lane:
+    """Cases one after the other on one account, whose processes the lane starts and loses."""
+
+    def __init__(self, stage: Stage, account: ExchangeAccount, uid: str, seed: int) -> None:
+        self._stage, self._account = stage, account
+        self._oracle = Oracle(stage.venue, uid)
+        self._random = random.Random(seed)
+        self._faults = Path(os.environ["FAULTS_DIR"]) / str(account.pk)
+        self._faults.mkdir(parents=True)
+        self._pids: dict[str, int] = {}
+        self._bot = self._new_bot()
+
+    def case(self, point: str) -> Result:
+        """Strike once at ``point``."""
+        result = Result(point)
+        try:
+            self._keep_running()
+            self._oracle.look()
+            began_ms = int(time.time() * 1000)
+            act = self._prepared(point)
+            (self._faults / point).write_text("kill", encoding="ascii")
+            act()
+            died = self._until_dead(point)
+            self._keep_running()
+            limit = PROOF_S if point in ("K9", "K10", "K11", "K15") else SETTLE_S
+            result.failures += self._until_settled(died + limit)
+            result.settled_s = time.monotonic() - died
+            result.failures += self._afterwards(point)
+            self._flatten()
+            result.gap_s = self._oracle.worst_gap_s(began_ms)
+        except NeverCame as exc:
+            result.failures.append(str(exc))
+        finally:
+            (self._faults / point).unlink(missing_ok=True)
+        if result.gap_s > MAX_GAP_S:
+            result.failures.append(f"a position stood without a stop for {result.gap_s:.1f} s")
+        result.failures = [f"{point}: {text}" for text in result.failures]
+        return result
+
+    def stop(self) -> None:
+        """End the processes of this lane in order."""
+        for role, pid in self._pids.items():
+            os.kill(pid, signal.SIGTERM)
+            if self._stage.warm.ended(pid, 10) is None:
+                raise NeverCame(f"{role} does not end")
+
+    # What happens, and where it strikes.
+
+    def _prepared(self, point: str) -> Callable[[], object]:
+        """Bring about what the point needs; returns what leads to it."""
+        if point in WORKER_POINTS:
+            return self._cycle
+        if point in ENTRY_POINTS:
+            return self._signal
+        trade = self._opened()
+        if point == "K14":
+            return lambda: self._command("move_stop", trade, self._levels(trade))
+        if point == "K15":
+            return lambda: self._command("close", trade, {})
+        return lambda: self._command("reconcile", None, {})
+
+    def _signal(self) -> int:
+        """An approved signal that can be filled at once; returns its id."""
+        from tests.factories import AnalysisFactory, CycleFactory, SignalFactory
+        from trading.models import Signal
+        from trading.payload import payload_hash
+
+        symbol = self._random.choice(self._free_symbols())
+        rules = self._stage.venue.rules(symbol)
+        tick = Decimal(rules["priceFilter"]["tickSize"])
+        step = Decimal(rules["lotSizeFilter"]["qtyStep"])
+        last = Decimal(self._stage.venue.last(symbol))
+        limit = _multiple(last * Decimal("1.004"), tick, ROUND_CEILING)
+        now = datetime.now(UTC)
+        profile = self._bot.analyst_profile
+        prices = {
+            "entry_price": last,
+            "stop_loss": _multiple(last * Decimal("0.97"), tick, ROUND_FLOOR),
+            "take_profit": _multiple(last * Decimal("1.06"), tick, ROUND_CEILING),
+        }
+        analysis = AnalysisFactory.create(
+            symbol=symbol, candle_time=now, profile=profile, input_hash=uuid.uuid4().hex, **prices
+        )
+        boundary = now - timedelta(seconds=self._random.random())
+        row = SignalFactory.create(
+            cycle=CycleFactory.create(bot=self._bot, boundary=boundary, attempt=1),
+            symbol=symbol,
+            analysis=analysis,
+            decided_at=now,
+            worst_price=limit,
+            limit_price=limit,
+            qty=max(_multiple(NOTIONAL / last, step, ROUND_CEILING), step),
+            risk_amount=Decimal(3),
+            atr=last / 100,
+            state="claimed",
+            limits_version=2,
+            **prices,
+        )
+        digest = payload_hash(Signal.objects.get(pk=row.pk))
+        Signal.objects.filter(pk=row.pk).update(payload_hash=digest, state="approved")
+        return int(row.pk)
+
+    def _opened(self) -> Trade:
+        """An open trade with its stop read back."""
+        from trading.models import Trade
+
+        number = self._signal()
+        found = _until(
+            lambda: (
+                Trade.objects.filter(signal_id=number, state="open")
+                .exclude(protected_at=None)
+                .first()
+            ),
+            READY_S,
+        )
+        if found is None:
+            raise NeverCame(f"signal {number} did not become a trade")
+        return found
+
+    def _levels(self, trade: Trade) -> dict[str, Any]:
+        tick = Decimal(self._stage.venue.rules(trade.symbol)["priceFilter"]["tickSize"])
+        stop = _multiple(trade.stop_loss * Decimal("1.002"), tick, ROUND_FLOOR)
+        return {"stop_loss": str(stop), "take_profit": str(trade.take_profit)}
+
+    def _cycle(self) -> None:
+        """A due cycle of a bot of its own, over all symbols, and a hint to the worker."""
+        from trading.models import Cycle
+        from trading.tasks import enqueue_cycle
+
+        self._bot.state = "paused"
+        self._bot.save(update_fields=["state"])
+        self._bot = self._new_bot()
+        enqueue_cycle(
+            Cycle.objects.create(
+                bot=self._bot, timeframe=self._bot.timeframe, boundary=self._boundary()
+            ).pk
+        )
+
+    def _boundary(self) -> datetime:
+        from exchange.candles import floor_time
+        from exchange.domain import TIMEFRAMES
+
+        return floor_time(datetime.now(UTC), TIMEFRAMES[self._bot.timeframe])
+
+    def _command(self, kind: str, trade: Trade | None, payload: dict[str, Any]) -> None:
+        from trading.choices import CommandKind
+        from trading.services import command_request
+
+        command_request(
+            account=self._account,
+            kind=CommandKind(kind),
+            idempotency_key=uuid.uuid4().hex,
+            actor=None,
+            target=trade.pk if trade else 0,
+            payload=payload,
+        )
+
+    # Processes.
+
+    def _keep_running(self) -> None:
+        """Start what is not running, and wait until the trader has the account."""
+        from trading.models import Lease
+
+        roles = ("trader", "worker") if self._stage.apart else ("everything",)
+        for role in roles:
+            pid = self._pids.get(role)
+            if pid is None or self._stage.warm.ended(pid, 0) is not None:
+                self._pids[role] = self._stage.warm.fork(
+                    role, faults=self._faults, account=self._account.pk
+                )
+        pid = self._pids[roles[0]]
+        ready = Lease.objects.filter(account=self._account, pid=pid, reconciled=True)
+        if not _until(ready.exists, READY_S):
+            row = Lease.objects.get(account=self._account)
+            raise NeverCame(f"the trader does not reconcile: {row.status}, {row.doubts}")
+
+    def _until_dead(self, point: str) -> float:
+        """When the process that reached the point died, by the monotonic clock."""
+        role = "everything"
+        if self._stage.apart:
+            role = "worker" if point in WORKER_POINTS else "trader"
+        if self._stage.warm.ended(self._pids[role], DEATH_S) != -signal.SIGKILL:
+            raise NeverCame(f"{role} did not reach the point")
+        return time.monotonic()
+
+    # What must hold.
+
+    def _until_settled(self, deadline: float) -> list[str]:
+        while True:
+            self._oracle.look()
+            found = self._oracle.unsettled(self._account)
+            if not found or time.monotonic() > deadline:
+                return [f"not settled: {text}" for text in found]
+            time.sleep(POLL_S)
+
+    def _afterwards(self, point: str) -> list[str]:
+        from trading.models import Cycle, Event, Order
+
+        entries = Order.objects.filter(account=self._account, role="e")
+        found = self._oracle.broken(dict(entries.values_list("order_link_id", "signal_id")))
+        if point in WORKER_POINTS:
+            cycles = Cycle.objects.filter(bot=self._bot, attempt=0)
+            if not _until(cycles.filter(state__in=("completed", "skipped")).exists, SETTLE_S):
+                found.append(f"the cycle is {cycles.get().state}: {cycles.get().reason}")
+            if cycles.get().signals.count() != len(SYMBOLS):
+                found.append(f"{cycles.get().signals.count()} signals of {len(SYMBOLS)} symbols")
+        alarms = Event.objects.filter(account=self._account, level="critical")
+        return found + [f"alarm: {text}" for text in alarms.values_list("text", flat=True)]
+
+    def _flatten(self) -> None:
+        """Close what is open, so that the next case finds free symbols."""
+        self._command("flatten", None, {})
+        deadline = time.monotonic() + PROOF_S
+        while time.monotonic() < deadline:
+            self._oracle.look()
+            if not self._oracle.positions() and not self._oracle.unsettled(self._account):
+                return
+            time.sleep(POLL_S)
+        raise NeverCame(f"not flat: {self._oracle.positions()}")
+
+    def _free_symbols(self) -> list[str]:
+        from trading.models import Trade
+
+        live = Trade.objects.filter(account=self._account, state__in=("pending", "open"))
+        return sorted(set(SYMBOLS) - set(live.values_list("symbol", flat=True)))
+
+    def _new_bot(self) -> Bot:
+        from analysis.services import profile_technical
+        from trading.choices import Autonomy, BotState
+        from trading.services import bot_create
+
+        return bot_create(
+            account=self._account,
+            name=f"bot {uuid.uuid4().hex[:8]}",
+            timeframe="1d",
+            symbols=SYMBOLS,
+            analyst_profile=profile_technical(),
+            autonomy=Autonomy.AUTO,
+            state=BotState.RUNNING,
+        )
+
+
+def _until(look: Callable[[], T], seconds: float) -> T:
+    """The first truthy answer, or the last one when time is up."""
+    deadline = time.monotonic() + seconds
+    while True:
+        answer = look()
+        if answer or time.monotonic() > deadline:
+            return answer
+        time.sleep(POLL_S)
+
+
+def _multiple(value: Decimal, step: Decimal, rounding: str) -> Decimal:
+    return (value / step).to_integral_value(rounding=rounding) * step
