@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import time
+
 from exchange.bybit.stream_pace import Backoff, ConnectBudget
 from exchange.bybit.stream_queue import PrivateQueue, PublicQueue
 from exchange.bybit.stream_topics import TopicWatch
@@ -77,6 +79,16 @@ def test_a_public_queue_is_bounded_whatever_comes() -> None:
     taken = queue.take()
     assert len(taken) < 10
     assert taken[-1] == kline(999, "1")
+
+
+def test_a_flood_is_kept_up_with_and_loses_no_symbol() -> None:
+    queue = PublicQueue()
+    started = time.monotonic()
+    for number in range(20_000):
+        for topic in (TICKERS, "tickers.ETHUSDT"):
+            queue.put({**ticker("delta", last=str(number)), "topic": topic})
+    assert time.monotonic() - started < 4
+    assert [message["data"]["last"] for message in queue.take()[-2:]] == ["19999", "19999"]
 
 
 def test_a_topic_is_quiet_after_twice_its_period() -> None:
