@@ -193,6 +193,16 @@ class FakeVenue:
         self.fills_done.append(execution)
         realised = self._move(execution)
         self.wallet += realised - execution.fee
+        self.entries.append(
+            LedgerEntry(
+                entry_id=f"l{len(self.entries) + 1}",
+                kind=LedgerKind.EXECUTION,
+                symbol=execution.symbol,
+                amount=realised - execution.fee,
+                time=execution.time,
+                exec_id=execution.exec_id,
+            )
+        )
         self._tell(told, orders=(report,), executions=(execution,))
         return execution
 
@@ -334,6 +344,8 @@ class FakeVenue:
             orders=tuple(one for update in told for one in update.orders),
             executions=tuple(one for update in told for one in update.executions),
             ledger=tuple(one for update in told for one in update.ledger),
+            positions=tuple(one for update in told for one in update.positions),
+            resync=any(update.resync for update in told),
         )
 
     def health(self) -> VenueHealth:

@@ -151,6 +151,11 @@ class Floor:
     def entry(self) -> Order:
         return Order.objects.get(role="e")
 
+    def on_bybit(self) -> None:
+        """Let the venue be a real one, which may lag: a difference needs time to be believed."""
+        ExchangeAccount.objects.filter(pk=self.account.pk).update(mode=Mode.DEMO)
+        self.account.refresh_from_db()
+
     def restart(self) -> None:
         """The process dies and another takes over."""
         self.desk.lease.abandon()

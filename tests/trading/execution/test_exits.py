@@ -228,6 +228,109 @@ def test_exits_go_on_while_the_exchange_answers_no_questions(floor: Floor) -> No
     assert now(trade).state == TradeState.CLOSED
 
 
+@pytest.mark.parametrize("shown_after", [0, 20])
+@pytest.mark.parametrize("lost", ["before", "after"])
+def test_two_quarter_closes_with_a_lost_answer_sell_half(
+    floor: Floor, lost: str, shown_after: int
+) -> None:
+    trade = floor.opened()
+    floor.venue.lose = lost
+    floor.venue.before_post = lambda request: floor.venue.hidden.add(request.order_link_id)
+    Trade.objects.update(close_wanted=ExitReason.MANUAL, target_qty=D("7.5"))
+    floor.rounds()
+    floor.venue.lose, floor.venue.before_post = "", None
+    floor.venue.news.clear()
+    Trade.objects.update(close_wanted=ExitReason.MANUAL, target_qty=D(5))
+    floor.pass_seconds(shown_after)
+    floor.venue.hidden.clear()
+    floor.pass_seconds(20)
+    assert floor.venue.size("BTCUSDT") == D(5)
+    assert (now(trade).exit_qty, trade.close_wanted) == (D(5), "")
+    assert not any(post.close_all for post in floor.venue.posts)
+
+
+def test_a_report_without_its_executions_is_not_sold_again(floor: Floor) -> None:
+    trade = floor.opened()
+    floor.venue.fills = False
+    Trade.objects.update(close_wanted=ExitReason.RISK_TRIM, target_qty=D(4))
+    floor.rounds()
+    order = Order.objects.get(role="x")
+    floor.venue.fill(order.order_link_id, told=False)
+    Order.objects.filter(pk=order.pk).update(state=OrderState.FILLED, filled_qty=D(6))
+    floor.pass_seconds(15)
+    assert len(exits()) == 1
+    floor.leap(61)
+    floor.rounds()
+    assert (now(trade).exit_qty, trade.close_wanted) == (D(6), "")
+    assert len(exits()) == 1
+
+
+def test_a_lost_exit_that_lands_after_all_is_counted_before_the_next(floor: Floor) -> None:
+    trade = floor.opened()
+    floor.venue.lose = "before"
+    Trade.objects.update(close_wanted=ExitReason.RISK_TRIM, target_qty=D(6))
+    floor.rounds()
+    floor.venue.lose = ""
+    floor.pass_seconds(3)
+    assert exits() == ["not_placed"]
+    floor.venue.take(floor.venue.posts[-1])
+    floor.pass_seconds(10)
+    assert (now(trade).exit_qty, floor.venue.size("BTCUSDT")) == (D(4), D(6))
+    assert exits() == ["filled"]
+
+
+def test_an_exit_that_the_venue_throttles_is_repeated_in_a_new_row(floor: Floor) -> None:
+    trade = floor.opened()
+    floor.venue.rejects = "rate_limited"
+    want_close(trade, ExitReason.MAX_HOLDING)
+    floor.rounds()
+    floor.venue.rejects = ""
+    floor.pass_seconds(3)
+    assert exits() == ["rejected", "filled"]
+    assert now(trade).state == TradeState.CLOSED
+
+
+def test_the_rest_of_an_entry_is_taken_back_before_a_stop_moves(floor: Floor) -> None:
+    order = resting(floor)
+    floor.venue.fill(order.order_link_id, D(4), price=D(99))
+    floor.rounds()
+    Trade.objects.update(exit_settings=order.trade.exit_settings | {"breakeven_at_r": "1.0"})
+    calls: list[str] = []
+    floor.venue.before_cancel = lambda: calls.append("cancel")
+    floor.venue.before_stop = lambda: calls.append("stop")
+    floor.play(103.5)
+    assert calls == ["cancel", "stop"]
+    assert StopMove.objects.get().accepted
+
+
+def test_what_an_entry_fills_after_exits_began_is_closed_again(floor: Floor) -> None:
+    order = resting(floor)
+    floor.venue.fill(order.order_link_id, D(6), price=D(99))
+    floor.rounds()
+    Trade.objects.update(close_wanted=ExitReason.MANUAL, target_qty=D(4))
+    floor.venue.down.add("cancel_order")
+    floor.rounds(2)
+    assert now(order.trade).exit_qty == D(2)
+    floor.market.play(*candles(99, 99))
+    floor.venue.fill(order.order_link_id, D(3), price=D(99))
+    floor.pass_seconds(4)
+    assert now(order.trade).exit_qty == D(5)
+    assert floor.venue.size("BTCUSDT") == D(4)
+
+
+def test_an_unknown_entry_is_cancelled_by_its_id_when_trading_halts(floor: Floor) -> None:
+    floor.venue.lose = "after"
+    floor.venue.before_post = lambda request: floor.venue.hidden.add(request.order_link_id)
+    floor.resting()
+    floor.rounds()
+    floor.venue.news.clear()
+    TradingState.objects.update(state=TradingStateName.HALTED)
+    floor.venue.hidden.clear()
+    floor.pass_seconds(3)
+    assert floor.entry().state == OrderState.CANCELLED
+    assert Trade.objects.get().cancel_reason == CancelReason.KILL_SWITCH
+
+
 def test_too_much_risk_after_the_fill_is_trimmed(floor: Floor) -> None:
     trade = floor.opened(risk_amount=D(30))
     floor.rounds(2)

@@ -6,7 +6,8 @@ from decimal import Decimal
 
 import pytest
 
-from exchange.errors import OrderOutcomeUnknown
+from exchange.domain import AccountUpdate
+from exchange.errors import OrderOutcomeUnknown, OrderRejected
 from tests.trading.execution.floor import Floor
 from trading.choices import ExitReason, TradeState
 from trading.execution.protection import move_stop
@@ -149,6 +150,72 @@ def test_a_stop_shown_late_is_not_set_in_every_round(floor: Floor) -> None:
     floor.clock.pass_seconds(2)
     floor.rounds(20)
     assert len(floor.venue.stop_calls) == 1
+
+
+def test_a_stop_moved_in_the_app_within_bounds_is_adopted(floor: Floor) -> None:
+    trade = floor.opened()
+    floor.venue.place_stop("BTCUSDT", D(96), D(112))
+    floor.pass_seconds(6)
+    trade.refresh_from_db()
+    assert (trade.stop_loss, trade.take_profit, trade.stop_rule) == (D(96), D(112), "app")
+    assert floor.venue.stop_calls == []
+    adopted = StopMove.objects.get()
+    assert (adopted.rule, adopted.accepted, adopted.old_stop) == ("app", True, D(95))
+    assert events("stop_adopted") == 1
+    floor.venue.place_stop("BTCUSDT", D(94), D(112))
+    floor.restart()
+    floor.pass_seconds(6)
+    assert Trade.objects.get().stop_loss == D(94)
+
+
+def test_an_old_stop_of_ours_that_shows_late_is_not_adopted(floor: Floor) -> None:
+    trade = floor.opened()
+    assert move(floor, trade, "97")
+    floor.pass_seconds(3)
+    floor.venue.place_stop("BTCUSDT", D(95), D(110))
+    floor.pass_seconds(6)
+    trade.refresh_from_db()
+    assert trade.stop_loss == floor.venue.holdings["BTCUSDT"].stop_loss == D(97)
+    assert events("stop_adopted") == 0
+
+
+def test_a_stop_removed_by_hand_is_set_again_every_time(floor: Floor) -> None:
+    trade = floor.opened()
+    for count in range(1, 4):
+        floor.venue.place_stop("BTCUSDT", None, None)
+        floor.pass_seconds(4)
+        assert floor.venue.holdings["BTCUSDT"].stop_loss == D(95)
+        assert events("stop_restored") == count
+    trade.refresh_from_db()
+    assert (trade.state, trade.close_wanted) == (TradeState.OPEN, "")
+    assert trade.longest_naked_ms <= 5000
+
+
+def test_a_position_told_to_have_changed_is_read_back_at_once(floor: Floor) -> None:
+    floor.opened()
+    floor.pass_seconds(2)
+    floor.venue.place_stop("BTCUSDT", None, None)
+    for _ in range(2):
+        floor.venue.news.append(AccountUpdate(positions=(floor.venue.holdings["BTCUSDT"],)))
+        floor.rounds()
+    assert floor.venue.holdings["BTCUSDT"].stop_loss == D(95)
+    assert len(floor.venue.stop_calls) == 1
+
+
+def test_a_throttled_stop_call_says_nothing_about_the_stop(floor: Floor) -> None:
+    trade = floor.opened()
+    floor.venue.place_stop("BTCUSDT", None, None)
+
+    def throttle() -> None:
+        raise OrderRejected("slow down", code="rate_limited")
+
+    floor.venue.before_stop = throttle
+    floor.pass_seconds(4)
+    trade.refresh_from_db()
+    assert trade.close_wanted == ""
+    floor.venue.before_stop = None
+    floor.pass_seconds(2)
+    assert floor.venue.holdings["BTCUSDT"].stop_loss == D(95)
 
 
 def test_a_move_is_stored_before_it_is_sent(floor: Floor) -> None:

@@ -191,6 +191,61 @@ def test_a_late_fill_against_another_trade_closes_that_one(floor: Floor) -> None
     assert floor.desk.reconciled
 
 
+@pytest.mark.parametrize("code", ["rate_limited", "not_sent", "symbol_closed"])
+def test_a_refused_entry_is_over_and_never_sent_again(floor: Floor, code: str) -> None:
+    floor.venue.rejects = code
+    floor.signal()
+    floor.rounds()
+    floor.venue.rejects = ""
+    floor.pass_seconds(40)
+    assert floor.entry().state == OrderState.REJECTED
+    assert Trade.objects.get().cancel_reason == CancelReason.REJECTED
+    assert len(floor.venue.posts) == 1
+
+
+def test_an_id_that_was_used_before_is_looked_up(floor: Floor) -> None:
+    floor.venue.before_post = lambda request: floor.venue.take(request, told=False)
+    floor.venue.rejects = "duplicate_link_id"
+    floor.signal()
+    floor.rounds()
+    assert floor.entry().state == OrderState.UNKNOWN
+    floor.rounds()
+    assert floor.entry().state == OrderState.FILLED
+
+
+def test_a_taken_order_that_the_venue_forgets_is_looked_up_and_then_given_up(
+    floor: Floor,
+) -> None:
+    floor.resting()
+    floor.rounds(2)
+    order = floor.entry()
+    del floor.venue.reports[order.order_link_id]
+    floor.leap(61, 1)
+    assert Lease.objects.get().doubts == ["order of BTCUSDT unresolved"]
+    floor.leap(10, 10)
+    assert floor.entry().state == OrderState.ACKNOWLEDGED
+    floor.leap(10, 2)
+    assert floor.entry().state == OrderState.CANCELLED
+    assert Trade.objects.get().state == TradeState.CANCELLED
+    assert "order_lost" in kinds()
+    floor.rounds()
+    assert Lease.objects.get().doubts == []
+
+
+def test_a_taken_order_that_was_missed_once_is_found_again(floor: Floor) -> None:
+    floor.resting()
+    floor.rounds(2)
+    order = floor.entry()
+    floor.venue.hidden.add(order.order_link_id)
+    floor.leap(61)
+    floor.venue.hidden.clear()
+    floor.leap(2)
+    order.refresh_from_db()
+    assert (order.state, order.not_found_count) == (OrderState.ACKNOWLEDGED, 0)
+    floor.rounds()
+    assert Lease.objects.get().doubts == []
+
+
 def test_an_unknown_exit_is_sent_again_after_two_equal_readings(floor: Floor) -> None:
     trade = floor.opened()
     floor.venue.lose = "before"
