@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.simulators.bench import Bench
+from tests.simulators.bybit.ledger import naked_gaps
 from tests.simulators.bybit.rules import Refused
 
 
@@ -221,3 +222,52 @@ def test_user_moves_and_removes_the_stop_by_hand(bench: Bench) -> None:
     bench.exchange.user_target("BTCUSDT", Decimal(120))
     with pytest.raises(Refused):
         bench.exchange.user_target("BTCUSDT", Decimal(120))
+
+
+def test_partial_levels_are_made_of_what_each_fill_was(bench: Bench) -> None:
+    levels = {"stopLoss": "95", "takeProfit": "110", "tpslMode": "Partial"}
+    order_id = bench.limit("Buy", "1", "99", **levels)
+    bench.prices.book = Decimal("0.3")
+    bench.price("98")
+    bench.price("98")
+    path = "/v5/order/realtime"
+    rows = bench.rows(path, symbol="BTCUSDT", orderFilter="StopOrder")
+    assert sorted((row["stopOrderType"], row["qty"]) for row in rows) == [
+        ("PartialStopLoss", "0.3"),
+        ("PartialStopLoss", "0.3"),
+        ("PartialTakeProfit", "0.3"),
+        ("PartialTakeProfit", "0.3"),
+    ]
+    assert naked_gaps(bench.exchange.ledger.rows, bench.now_ms + 1) == []
+    bench.call("POST", "/v5/order/cancel", symbol="BTCUSDT", orderId=order_id)
+    bench.price("94")
+    assert bench.position()["size"] == "0"
+    assert bench.levels() == {}
+
+
+def test_trading_stop_adds_partial_levels_that_close_their_part(bench: Bench) -> None:
+    bench.placed(qty="1")
+    partial = {"tpslMode": "Partial", "tpSize": "0.4", "slSize": "0.4"}
+    assert trading_stop(bench, takeProfit="104", stopLoss="95", **partial) == 0
+    assert trading_stop(bench, stopLoss="96", **partial) == 0
+    assert trading_stop(bench, stopLoss="96", **partial | {"tpSize": "0.3"}) == 10001
+    assert trading_stop(bench, stopLoss="96", tpslMode="Partial", slSize="2") == 10001
+    bench.pushed.clear()
+    bench.price("104")
+    assert bench.order_pushes() == [
+        [
+            ("Deactivated", "CancelByOCOSlCanceledByTpTriggered", "PartialStopLoss"),
+            ("Filled", "UNKNOWN", "PartialTakeProfit"),
+        ]
+    ]
+    assert bench.position()["size"] == "0.6"
+    stop_id = bench.levels()["PartialStopLoss"]["orderId"]
+    bench.call("POST", "/v5/order/cancel", symbol="BTCUSDT", orderId=stop_id)
+    assert bench.levels() == {}
+
+
+def test_twenty_partial_levels_are_the_most(bench: Bench) -> None:
+    bench.placed(qty="1")
+    for _ in range(20):
+        assert trading_stop(bench, stopLoss="95", tpslMode="Partial", slSize="0.1") == 0
+    assert trading_stop(bench, stopLoss="95", tpslMode="Partial", slSize="0.1") == 110061

@@ -117,7 +117,7 @@ def test_post_only_that_would_take_ends_cancelled_after_a_good_answer(bench: Ben
         ({"stopLoss": "101"}, 10001),
         ({"takeProfit": "99"}, 10001),
         ({"stopLoss": "95.55"}, 10001),
-        ({"stopLoss": "95", "tpslMode": "Partial"}, 10001),
+        ({"stopLoss": "95", "tpslMode": "Half"}, 10001),
         ({"triggerPrice": "110"}, 10001),
         ({"triggerPrice": "99", "triggerDirection": 1}, 110092),
         ({"triggerPrice": "101", "triggerDirection": 2}, 110093),

@@ -18,7 +18,7 @@ ACTIONS = st.one_of(
     st.tuples(st.just("market"), SIDES, QTYS, st.booleans()),
     st.tuples(st.just("limit"), SIDES, QTYS, PRICES),
     st.tuples(st.just("conditional"), SIDES, QTYS, PRICES),
-    st.tuples(st.just("levels"), PRICES, PRICES),
+    st.tuples(st.just("levels"), PRICES, PRICES, st.booleans(), QTYS),
     st.tuples(st.just("price"), PRICES),
     st.tuples(st.just("book"), QTYS),
     st.tuples(st.just("funding")),
@@ -39,9 +39,10 @@ def act(bench: Bench, action: tuple[object, ...]) -> None:
         rises = Decimal(text[2]) > bench.prices.last("BTCUSDT", bench.now_ms)
         bench.order(text[0], text[1], triggerPrice=text[2], triggerDirection=1 if rises else 2)
     elif what == "levels":
-        request = {"symbol": "BTCUSDT", "tpslMode": "Full"}
-        levels = {"takeProfit": text[0], "stopLoss": text[1]}
-        bench.call("POST", "/v5/position/trading-stop", **request, **levels)
+        levels = {"tpslMode": "Full", "takeProfit": text[0], "stopLoss": text[1]}
+        if values[2]:
+            levels = {"tpslMode": "Partial", "stopLoss": text[1], "slSize": text[3]}
+        bench.call("POST", "/v5/position/trading-stop", symbol="BTCUSDT", **levels)
     elif what == "price":
         bench.price(text[0])
     elif what == "book":
@@ -97,6 +98,8 @@ def test_orders_and_levels_stay_consistent(actions: list[tuple[object, ...]]) ->
             assert level.is_open
             assert level.qty == abs(position.size)
             assert account.open_orders[level.order_id] is level
+        assert position.size or not position.partials
+        assert all(level.is_open for level in position.partials)
     for order in account.orders.values():
         assert order.cum_qty <= order.qty
         assert order.is_open == (order.order_id in account.open_orders)

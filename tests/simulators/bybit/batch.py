@@ -9,7 +9,7 @@ from tests.simulators.bybit.orders import Order
 from tests.simulators.bybit.payloads import order_push, order_row, position_push, position_row
 from tests.simulators.bybit.payloads_account import execution_push, wallet_row
 from tests.simulators.bybit.positions import Position
-from tests.simulators.bybit.rules import text
+from tests.simulators.bybit.rules import ZERO, text
 from tests.simulators.bybit.venue import Venue
 
 Row = dict[str, Any]
@@ -124,12 +124,14 @@ class Batch:
 
 
 def _levels_of(position: Position) -> dict[str, str]:
-    """Spell the levels for the ledger; `qty` is what a stop, fixed or trailing, covers."""
+    """Spell the levels for the ledger; `qty` is what stops, whole, trailing or partial, cover."""
     stop, target, trail = position.stop_loss, position.take_profit, position.trailing_stop
     guard = stop or trail
+    parts = [part for part in position.partials if part.stop_order_type == "PartialStopLoss"]
+    covered = guard.qty if guard else sum((part.qty for part in parts), ZERO)
     return {
         "stopLoss": text(stop.trigger_price) if stop else "",
         "takeProfit": text(target.trigger_price) if target else "",
         "trailingStop": text(trail.trigger_price) if trail else "",
-        "qty": text(guard.qty) if guard else "0",
+        "qty": text(covered),
     }

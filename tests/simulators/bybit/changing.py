@@ -84,7 +84,8 @@ def _check_amendment(
     if order.is_level and "trigger_price" in changes:
         position = position_of(venue, account, order)
         price = changes["trigger_price"]
-        target, stop = (price, None) if order.stop_order_type == levels.TARGET else (None, price)
+        is_target = order.stop_order_type.endswith(levels.TARGET)
+        target, stop = (price, None) if is_target else (None, price)
         check_levels_now(venue, position, target, stop)
     attached = changes.get("take_profit"), changes.get("stop_loss")
     levels.check_levels(order.side, order.price or venue.last(order.symbol), *attached)
@@ -125,8 +126,10 @@ def cancel_order(venue: Venue, account: Account, order: Order) -> None:
     """End an order; a level set together with its twin takes that one along."""
     batch = Batch(venue, account, order.symbol)
     position = position_of(venue, account, order)
-    if order.is_level and position.paired:
+    if position.paired and order in (position.stop_loss, position.take_profit):
         levels.clear_levels(batch, position, "CancelByUser")
+    elif order in position.partials:
+        levels.drop_partial(batch, position, order, "CancelByUser")
     elif order.is_level:
         levels.drop_level(batch, position, order.stop_order_type, "CancelByUser")
     else:
@@ -159,9 +162,9 @@ def cancel_all(venue: Venue, account: Account, params: Params) -> list[Order]:
 
 
 def trading_stop(venue: Venue, account: Account, params: Params) -> None:
-    """Set, move or remove the stop and target of a whole position."""
+    """Set, move or remove levels of a whole position; in Partial mode add them for a part."""
     symbol = venue.rules_of(word(params, "symbol")).symbol
-    choice(params, "tpslMode", ("Full",), "Full")
+    mode = choice(params, "tpslMode", ("Full", "Partial"), "Full")
     idx = whole(params, "positionIdx", 0)
     check_position_idx(account, symbol, idx)
     position = account.position(symbol, idx, venue.now_ms)
@@ -176,7 +179,37 @@ def trading_stop(venue: Venue, account: Account, params: Params) -> None:
         levels.TARGET: choice(params, "tpTriggerBy", ("", *TRIGGERS)),
         levels.STOP: choice(params, "slTriggerBy", ("", *TRIGGERS)),
     }
-    set_levels(venue, account, position, wanted, triggers)
+    if mode == "Partial":
+        _add_partials(venue, account, position, wanted, triggers, params)
+    else:
+        set_levels(venue, account, position, wanted, triggers)
+
+
+def _add_partials(
+    venue: Venue,
+    account: Account,
+    position: Position,
+    wanted: dict[str, Decimal | None],
+    triggers: dict[str, str],
+    params: Params,
+) -> None:
+    """Add a stop, a target or both for `slSize`/`tpSize`, which must be equal."""
+    target, stop = wanted[levels.TARGET], wanted[levels.STOP]
+    check_levels_now(venue, position, target, stop)
+    sizes = {number(params, name) for name in ("tpSize", "slSize")} - {None}
+    prices = {kind: price for kind, price in wanted.items() if price and kind in triggers}
+    if len(sizes) != 1 or not prices:
+        raise Refused(10001, "params error: tpSize and slSize must be equal")
+    if len(position.partials) + len(prices) > levels.MOST_PARTIAL:
+        raise Refused(110061, "The number of partial TP/SL orders exceeds the limit")
+    qty = sizes.pop() or ZERO
+    rules = venue.rules_of(position.symbol)
+    if not qty or qty > abs(position.size) or qty % rules.qty_step:
+        raise Refused(10001, "params error: tpSize or slSize invalid")
+    batch = Batch(venue, account, position.symbol)
+    pair = {kind: (price, triggers[kind]) for kind, price in prices.items()}
+    levels.add_partials(batch, position, pair, qty)
+    batch.close()
 
 
 def set_levels(

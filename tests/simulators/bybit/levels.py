@@ -1,4 +1,4 @@
-"""Take-profit and stop-loss of a whole position: system orders that follow its size."""
+"""Take-profit and stop-loss of a position: system orders, for all of it or for a part."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from tests.simulators.bybit.rules import ZERO, Refused
 
 STOP, TARGET, TRAILING = "StopLoss", "TakeProfit", "TrailingStop"
 KINDS = (TARGET, STOP, TRAILING)
+MOST_PARTIAL = 20
 OCO_REASON = {
     STOP: "CancelByOCOTpCanceledBySlTriggered",
     TARGET: "CancelByOCOSlCanceledByTpTriggered",
@@ -85,7 +86,7 @@ def _new_level(
         create_type=f"CreateBy{kind}",
         stop_order_type=kind,
         trigger_price=price,
-        trigger_direction=1 if (direction > 0) == (kind == TARGET) else 2,
+        trigger_direction=1 if (direction > 0) == kind.endswith(TARGET) else 2,
         trigger_by=by,
         tpsl_mode="Full",
         parent_link_id=parent,
@@ -106,18 +107,58 @@ def clear_levels(batch: Batch, position: Position, cancel_type: str) -> None:
     """Deactivate every level: the position is gone or about to be."""
     for kind in KINDS:
         drop_level(batch, position, kind, cancel_type)
+    for level in list(position.partials):
+        drop_partial(batch, position, level, cancel_type)
     position.paired = False
 
 
 def attach(batch: Batch, position: Position, order: Order) -> None:
     """Give the position the levels its entry carried."""
-    for kind, price, by in (
-        (TARGET, order.take_profit, order.tp_trigger_by),
-        (STOP, order.stop_loss, order.sl_trigger_by),
-    ):
-        if price:
-            set_level(batch, position, kind, price, by, order.link_id)
-    position.paired = bool(order.take_profit and order.stop_loss)
+    wanted = attached(order)
+    for kind, (price, by) in wanted.items():
+        set_level(batch, position, kind, price, by, order.link_id)
+    if wanted:
+        position.paired = len(wanted) == 2
+
+
+def attached(order: Order) -> dict[str, tuple[Decimal, str]]:
+    """Give the trigger price and kind of each level an entry carries."""
+    carried = {
+        TARGET: (order.take_profit, order.tp_trigger_by),
+        STOP: (order.stop_loss, order.sl_trigger_by),
+    }
+    return {kind: (price, by) for kind, (price, by) in carried.items() if price}
+
+
+def add_partials(
+    batch: Batch,
+    position: Position,
+    wanted: dict[str, tuple[Decimal, str]],
+    qty: Decimal,
+    parent_link_id: str = "",
+) -> None:
+    """Add a stop, a target, or a pair of both for a part of the position."""
+    added = []
+    for kind, (price, by) in wanted.items():
+        level = _new_level(
+            batch, position, f"Partial{kind}", price, by or "LastPrice", parent_link_id
+        )
+        level.qty = qty
+        level.tpsl_mode = "Partial"
+        position.partials.append(level)
+        added.append(level)
+        batch.order(level, "level", later=True)
+    if len(added) == 2:
+        added[0].twin, added[1].twin = added[1], added[0]
+
+
+def drop_partial(batch: Batch, position: Position, level: Order, cancel_type: str) -> None:
+    """Deactivate one partial level; its twin stays."""
+    position.partials.remove(level)
+    if level.twin is not None:
+        level.twin.twin = None
+    level.end("Deactivated", cancel_type)
+    batch.order(level, "deactivated")
 
 
 def follow_size(batch: Batch, position: Position) -> None:
@@ -130,14 +171,20 @@ def follow_size(batch: Batch, position: Position) -> None:
 
 def triggered_level(prices: dict[str, Decimal], position: Position) -> Order | None:
     """Give the level these prices (by trigger kind) reach; the stop comes first."""
-    for level in position.levels():
+    for level in (*position.levels(), *position.partials):
         if level.is_triggered_by(prices[level.trigger_by]):
             return level
     return None
 
 
 def release(batch: Batch, position: Position, level: Order) -> None:
-    """Take a triggered level off its position and deactivate the others."""
+    """Take a triggered level off its position and deactivate what it makes void."""
+    if level in position.partials:
+        position.partials.remove(level)
+        if level.twin is not None:
+            reason = OCO_REASON[level.stop_order_type.removeprefix("Partial")]
+            drop_partial(batch, position, level.twin, reason)
+        return
     del position.level_orders[level.stop_order_type]
     reason = OCO_REASON.get(level.stop_order_type, "CancelByTpSlTsClear")
     for kind in KINDS:

@@ -141,7 +141,10 @@ def fill(
             gross=gross,
         ),
     )
-    if qty > closing and (first_fill or opened_now):
+    if qty > closing and order.tpsl_mode == "Partial":
+        wanted = levels.attached(order)
+        levels.add_partials(batch, position, wanted, qty - closing, order.link_id)
+    elif qty > closing and (first_fill or opened_now):
         levels.attach(batch, position, order)
     levels.follow_size(batch, position)
 

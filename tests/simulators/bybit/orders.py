@@ -53,6 +53,8 @@ class Order:
     sl_trigger_by: str = ""
     tpsl_mode: str = ""
     parent_link_id: str = ""
+    # The other one of a stop and target for a part of the position.
+    twin: Order | None = None
     last_on_created: Decimal = ZERO
     cum_qty: Decimal = ZERO
     cum_value: Decimal = ZERO

@@ -134,8 +134,10 @@ def _check_attached(venue: Venue, order: Order, params: Params) -> None:
     """Refuse levels that can't be attached or stand on the wrong side."""
     if order.take_profit is None and order.stop_loss is None:
         return
-    if order.tpsl_mode != "Full":
-        raise Refused(10001, "params error: tpslMode invalid")
+    choice(params, "tpslMode", ("Full", "Partial"), "Full")
+    # Levels that place a limit order when they trigger are not part of this venue.
+    choice(params, "tpOrderType", ("Market",), "Market")
+    choice(params, "slOrderType", ("Market",), "Market")
     if closes_only(order):
         raise Refused(10001, "TakeProfit and StopLoss can't be set on a reduce-only order")
     base = order.price or order.trigger_price or venue.last(order.symbol)

@@ -40,6 +40,8 @@ class Position:
     status: str = "Normal"
     # Its stop, target and trailing stop, by their stopOrderType.
     level_orders: dict[str, Order] = field(default_factory=dict)
+    # Stops and targets for a part of it each.
+    partials: list[Order] = field(default_factory=list)
     # Set together, so that cancelling one by its id removes the other too.
     paired: bool = False
     views: list[tuple[int, dict[str, Any]]] = field(default_factory=list)

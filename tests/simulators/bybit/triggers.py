@@ -73,10 +73,9 @@ def meet_price(venue: Venue, account: Account, symbol: str, price: Decimal) -> N
     seen = {by: venue.price_by(symbol, by) for by in {o.trigger_by for o in orders} if by}
     seen["LastPrice"] = price
     for position in positions:
-        level = levels.triggered_level(seen, position)
-        if level is not None:
+        while level := levels.triggered_level(seen, position):
             _close_at_level(venue, account, position, level)
-        elif position.trailing_stop is not None:
+        if position.trailing_stop is not None:
             _trail(venue, account, position.trailing_stop, price)
     for order in orders:
         _meet_order(venue, account, order, price, seen)
