@@ -20,7 +20,6 @@ from trading.wiring import WALL, Venue, open_venue
 logger = structlog.get_logger(__name__)
 
 KEEP_EVERY_S = 1.0
-MEASURE_EVERY_S = 30.0
 TAKE_OVER_EVERY_S = 1.0
 # A venue that can't be opened (a key that can't be read, a refused site) is tried this seldom.
 OPEN_AGAIN_S = 15.0
@@ -121,9 +120,9 @@ class AccountTrader(threading.Thread):
         return True
 
     def _keep(self, venue: Venue, desk: Desk) -> None:
-        """Market time runs while the lease is ours (no trader, no time), and the offset of the
-        venue's clock is measured again."""
-        measured = WALL.monotonic()
+        """Market time runs while the lease is ours (no trader, no time), and the venue's chores are
+        done."""
+        due = [WALL.monotonic()] * len(venue.chores)
         while not desk.lease_over.wait(KEEP_EVERY_S):
             close_old_connections()
             try:
@@ -132,11 +131,11 @@ class AccountTrader(threading.Thread):
             except DatabaseError:
                 # Time stands still until the database answers; the thread must outlive that.
                 logger.warning("market time could not be extended", exc_info=True)
-            if WALL.monotonic() - measured >= MEASURE_EVERY_S:
-                measured = WALL.monotonic()
-                for door in venue.doors:
+            for number, (every_s, chore) in enumerate(venue.chores):
+                if WALL.monotonic() >= due[number]:
+                    due[number] = WALL.monotonic() + every_s
                     with suppress(ExchangeError):
-                        door.measure_clock()
+                        chore()
         connection.close()
 
 

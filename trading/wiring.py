@@ -24,16 +24,16 @@ from trading.errors import TradingError
 from trading.execution.lease import BOOT_ID
 
 if TYPE_CHECKING:
-    from exchange.bybit.client import BybitClient
-    from exchange.bybit.market import BybitMarket
-    from exchange.bybit.rest import BybitRest
+    from exchange.bybit.assembly import LiveClient, LiveMarket
 
 WALL = WallClock()
 HOST = socket.gethostname()[:30].replace("/", "-")
+MEASURE_EVERY_S = 30.0
+REFRESH_EVERY_S = 60.0
 SESSION_MODES = frozenset({Mode.SIM, Mode.REPLAY})
 
 # Live markets with a stream, of the accounts that this process trades.
-_streaming: dict[int, BybitMarket] = {}
+_streaming: dict[int, MarketData] = {}
 
 
 class ModeNotBuilt(TradingError):
@@ -43,12 +43,13 @@ class ModeNotBuilt(TradingError):
 @dataclass(frozen=True, slots=True)
 class Venue:
     """What a trader is handed. ``clock`` is the market's own, where a trader must keep it running;
-    ``doors`` have a clock offset to measure; ``close`` ends streams and connections."""
+    ``chores`` are done beside trading, each after so many seconds again; ``close`` ends streams and
+    connections."""
 
     market: MarketData
     client: ExchangeClient
     clock: SessionClock | None
-    doors: tuple[BybitRest, ...]
+    chores: tuple[tuple[float, Callable[[], None]], ...]
     close: Callable[[], None]
 
 
@@ -64,9 +65,9 @@ def _session_market(session_id: int, mode: Mode) -> MarketData:
 
 
 @cache
-def _asking_market(account_id: int) -> BybitMarket:
+def _asking_market(account_id: int) -> MarketData:
     """Live prices without a stream, for processes that only look now and then."""
-    return _live_market(ExchangeAccount.objects.get(pk=account_id), streamed=False)
+    return _live_market(ExchangeAccount.objects.get(pk=account_id), streamed=False).market
 
 
 def forget_markets() -> None:
@@ -113,44 +114,50 @@ def open_venue(account: ExchangeAccount) -> Venue:
 
 
 def _open_live(account: ExchangeAccount) -> Venue:
-    market = _live_market(account, streamed=True)
-    doors = [market.rest]
+    live = _live_market(account, streamed=True)
+    chores: list[tuple[float, Callable[[], None]]] = [(MEASURE_EVERY_S, live.measure_clock)]
+    client: ExchangeClient
     try:
         if Mode(account.mode) in BYBIT_MODES:
-            client = _bybit_client(account, market, streamed=True)
-            doors.append(client.rest)
+            ours = _live_client(account, live.market, streamed=True)
+            chores += [
+                (MEASURE_EVERY_S, ours.measure_clock),
+                (REFRESH_EVERY_S, ours.refresh_account),
+            ]
+            client = ours.client
         else:
-            client = client_for(account, market)
+            client = client_for(account, live.market)
     except BaseException:
-        market.close()
+        live.close()
         raise
-    _streaming[account.pk] = market
+    _streaming[account.pk] = live.market
 
     def close() -> None:
         _streaming.pop(account.pk, None)
         client.close()
-        market.close()
+        live.close()
 
-    return Venue(market, client, None, tuple(doors), close)
+    return Venue(live.market, client, None, tuple(chores), close)
 
 
 def watchdog_client(account: ExchangeAccount) -> ExchangeClient:
     """A client without streams for the watchdog, which needs keys once and no database later."""
     _refuse_unbuilt(account)
-    return _bybit_client(account, _live_market(account, streamed=False), streamed=False)
+    market = _live_market(account, streamed=False).market
+    return _live_client(account, market, streamed=False).client
 
 
-def _live_market(account: ExchangeAccount, *, streamed: bool) -> BybitMarket:
+def _live_market(account: ExchangeAccount, *, streamed: bool) -> LiveMarket:
     # Imported here: it pulls in pybit, which a process without such accounts does not need.
     from exchange.bybit.assembly import live_market
 
     return live_market(account, WALL, streamed=streamed)
 
 
-def _bybit_client(account: ExchangeAccount, market: BybitMarket, *, streamed: bool) -> BybitClient:
-    from exchange.bybit.assembly import bybit_client
+def _live_client(account: ExchangeAccount, market: MarketData, *, streamed: bool) -> LiveClient:
+    from exchange.bybit.assembly import live_client
 
-    return bybit_client(account, WALL, market.instrument, streamed=streamed)
+    return live_client(account, WALL, market.instrument, streamed=streamed)
 
 
 def _refuse_unbuilt(account: ExchangeAccount) -> None:

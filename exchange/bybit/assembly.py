@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from exchange.bybit.client import BybitClient
@@ -20,7 +21,41 @@ from exchange.ports import Clock
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def live_market(account: ExchangeAccount, clock: Clock, *, streamed: bool) -> BybitMarket:
+@dataclass(frozen=True, slots=True)
+class LiveMarket:
+    """Prices with the door and the stream they come through."""
+
+    market: BybitMarket
+    rest: BybitRest
+    stream: PublicStream | None
+
+    def measure_clock(self) -> None:
+        """Ask for the venue's time; due every 30 s."""
+        self.rest.measure_clock()
+
+    def close(self) -> None:
+        if self.stream is not None:
+            self.stream.stop()
+        self.rest.close()
+
+
+@dataclass(frozen=True, slots=True)
+class LiveClient:
+    """An account with the door it is behind."""
+
+    client: BybitClient
+    rest: BybitRest
+
+    def measure_clock(self) -> None:
+        """Ask for the venue's time; due every 30 s."""
+        self.rest.measure_clock()
+
+    def refresh_account(self) -> None:
+        """Ask whether the account's modes are still what orders need; due every 60 s."""
+        self.client.refresh_account()
+
+
+def live_market(account: ExchangeAccount, clock: Clock, *, streamed: bool) -> LiveMarket:
     """Bybit's prices for the account's symbols, over a door without keys.
 
     With ``streamed`` its stream runs at once. Raises ``HostRefused``.
@@ -32,24 +67,24 @@ def live_market(account: ExchangeAccount, clock: Clock, *, streamed: bool) -> By
     if streamed:
         stream = PublicStream(hosts.ws_public, clock=clock, on_state=link.stream_state)
         stream.start()
-    return BybitMarket(rest, stream, account.market_session.symbols)
+    market = BybitMarket(rest, stream, account.market_session.symbols)
+    return LiveMarket(market, rest, stream)
 
 
-def bybit_client(
+def live_client(
     account: ExchangeAccount,
     clock: Clock,
     instruments: Callable[[str], Instrument],
     *,
     streamed: bool,
-) -> BybitClient:
+) -> LiveClient:
     """The account itself: orders, positions, money.
 
     Raises ``HostRefused``, and ``SecretsUnreadable`` where the key's secret can't be decrypted.
     """
     hosts, credentials = _hosts(account), credentials_of(account)
-    link = Link(
-        f"account-{account.pk}" if streamed else f"watchdog-{account.pk}", account.pk, hosts.rest
-    )
+    name = f"account-{account.pk}" if streamed else f"watchdog-{account.pk}"
+    link = Link(name, account.pk, hosts.rest)
     rest = BybitRest(hosts, credentials, clock=clock, link=link)
     stream = None
     if streamed:
@@ -58,7 +93,7 @@ def bybit_client(
         )
         stream.start()
     since = account.connected_at or EPOCH
-    return BybitClient(rest, stream, instruments, connected_at=since)
+    return LiveClient(BybitClient(rest, stream, instruments, connected_at=since), rest)
 
 
 def _hosts(account: ExchangeAccount) -> Hosts:
