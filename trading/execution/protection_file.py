@@ -74,7 +74,7 @@ def protection_of(trades: Iterable[Trade]) -> tuple[ProtectedTrade, ...]:
             trade=trade.pk,
             symbol=trade.symbol,
             side=Side(trade.side),
-            qty=max(trade.planned_qty, trade.entry_qty) - trade.exit_qty,
+            qty=max(trade.planned_qty, trade.entry_qty) - trade.exit_qty - trade.released_qty,
             stop_loss=trade.stop_loss,
             take_profit=trade.take_profit,
         )

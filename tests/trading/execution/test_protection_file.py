@@ -153,6 +153,8 @@ def test_what_an_entry_may_still_fill_counts_as_ours(floor: Floor) -> None:
     assert protection_of([trade])[0].qty == D(9)
     trade.entry_qty = D(12)
     assert protection_of([trade])[0].qty == D(11)
+    trade.released_qty = D(2)
+    assert protection_of([trade])[0].qty == D(9)
 
 
 def test_a_venue_of_our_own_needs_no_file(floor: Floor) -> None:
