@@ -44,6 +44,8 @@ if TYPE_CHECKING:
 Actor = User | None
 # The clock may be set right later: entries stay off until then.
 MAY_WAIT = frozenset({"clock"})
+# A paper account needs nothing but prices, and these may come later too.
+PAPER_MAY_WAIT = frozenset({"clock", "reachable", "symbols"})
 
 
 class ModeFix(StrEnum):
@@ -123,7 +125,7 @@ def account_connect(wish: Application, *, actor: Actor) -> ExchangeAccount:
 
 def _paper(wish: Application, looked: Examination, actor: Actor) -> ExchangeAccount:
     """Where Bybit can't be reached the symbols stay unchecked: the account may wait for it."""
-    _refuse_problems([one for one in looked.problems if one.check == "symbols"])
+    _refuse_problems([one for one in looked.problems if one.check not in PAPER_MAY_WAIT])
     with transaction.atomic():
         account = account_create(
             name=wish.name,

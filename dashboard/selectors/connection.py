@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,7 +13,7 @@ from exchange.bybit.hosts import HostRefused, hosts_for
 from exchange.choices import BYBIT_MODES, LinkState, Mode, Region
 from exchange.models import ExchangeAccount, VenueLink
 from trading.accounts import LIVE_PRICE_MODES
-from trading.connection import MAY_WAIT, ModeFix
+from trading.connection import MAY_WAIT, PAPER_MAY_WAIT, ModeFix
 
 OUTCOMES = {Level.OK: "passed", Level.WARNING: "warning", Level.PROBLEM: "failed"}
 FIXES = {
@@ -78,6 +79,10 @@ class Connection:
     findings: tuple[FindingRow, ...]
     examined: datetime | None
 
+    @property
+    def summed(self) -> str:
+        return finding_sum(self.findings)
+
 
 def finding_rows(looked: dict[str, Any]) -> tuple[FindingRow, ...]:
     """The findings of a stored examination."""
@@ -87,9 +92,22 @@ def finding_rows(looked: dict[str, Any]) -> tuple[FindingRow, ...]:
 def has_problem(looked: dict[str, Any], *, paper: bool) -> bool:
     """Whether an account can't be made from this: paper accounts may wait for Bybit to answer."""
     problems = (Finding.of(one) for one in looked["findings"] if one["level"] == Level.PROBLEM)
-    if paper:
-        return any(one.check == "symbols" for one in problems)
-    return any(one.check not in MAY_WAIT for one in problems)
+    may_wait = PAPER_MAY_WAIT if paper else MAY_WAIT
+    return any(one.check not in may_wait for one in problems)
+
+
+def finding_sum(findings: Sequence[FindingRow]) -> str:
+    """How many lines are not good, in words."""
+    counts = {"failed": 0, "warning": 0}
+    for row in findings:
+        if row.outcome in counts:
+            counts[row.outcome] += 1
+    words = [
+        f"{count} {word}{'' if count == 1 else 's'}"
+        for word, count in (("problem", counts["failed"]), ("warning", counts["warning"]))
+        if count
+    ]
+    return ", ".join(words) or "all good"
 
 
 def _row(finding: Finding) -> FindingRow:

@@ -17,7 +17,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from analysis.services import profile_technical
 from dashboard.forms import MODES, AccountForm, ApplicationForm
-from dashboard.selectors.connection import finding_rows, has_problem
+from dashboard.selectors.connection import finding_rows, finding_sum, has_problem
 from dashboard.views.connect_draft import draft_drop, draft_keep, draft_read, draft_wish
 from dashboard.views.shell import SESSION_KEY, actor_of, page
 from exchange.choices import Mode, Region
@@ -177,10 +177,12 @@ def _context(
         return context
     mode = Mode(draft["mode"])
     initial = {"name": _free_name(DEFAULT_NAMES[mode]), "autonomy": default_autonomy(mode)}
+    findings = finding_rows(draft["looked"])
     return context | {
         "draft": draft,
         "mode": mode,
-        "findings": finding_rows(draft["looked"]),
+        "findings": findings,
+        "summed": finding_sum(findings),
         "blocked": has_problem(draft["looked"], paper=mode is Mode.PAPER),
         "naming": naming or AccountForm(initial=initial),
     }

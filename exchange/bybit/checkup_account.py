@@ -76,7 +76,7 @@ def _kind(rest: BybitRest, look: AccountLook) -> Iterator[Finding]:
 def _per_symbol(
     rest: BybitRest, symbols: Sequence[str], max_leverage: Decimal
 ) -> Iterator[Finding]:
-    hedged, above = [], []
+    hedged, above, held = [], [], []
     for symbol in symbols:
         try:
             rows = rest.read(Endpoint.POSITIONS, category="linear", symbol=symbol).result["list"]
@@ -85,22 +85,32 @@ def _per_symbol(
             continue
         if any(is_hedged(row) for row in rows):
             hedged.append(symbol)
-        highest = max((position_report(row).leverage for row in rows), default=Decimal(0))
+        reports = [position_report(row) for row in rows]
+        highest = max((one.leverage for one in reports), default=Decimal(0))
         if highest > max_leverage:
             above.append(f"{symbol} {plain(highest)}x")
+            held += [symbol for one in reports if one.qty]
     if hedged:
         text = f"Hedge mode is on: {', '.join(hedged)}."
         yield problem("position mode", text, ONE_WAY_BUTTON)
     else:
         yield fine("position mode", "One-way mode on every symbol.")
-    if above:
-        yield warn(
+    yield _leverage(above, held, max_leverage)
+
+
+def _leverage(above: list[str], held: list[str], max_leverage: Decimal) -> Finding:
+    """New accounts stand at 10x: only a position at that leverage is worth a warning."""
+    limit = plain(max_leverage)
+    if held:
+        return warn(
             "leverage",
-            f"Leverage on Bybit is above the limit of {plain(max_leverage)}x: {', '.join(above)}.",
-            "Nothing: it is set anew before each entry. Lower it in the app if you trade by hand.",
+            f"Positions are held above the limit of {limit}x: {', '.join(held)}.",
+            "Lower the leverage in Bybit's app, or close them; it is not changed while open.",
         )
-    else:
-        yield fine("leverage", f"Leverage is within {plain(max_leverage)}x on every symbol.")
+    if above:
+        text = f"Set to at most {limit}x before each entry; Bybit has {', '.join(above)} now."
+        return fine("leverage", text)
+    return fine("leverage", f"At most {limit}x on every symbol.")
 
 
 def _wallet(rest: BybitRest, look: AccountLook) -> Iterator[Finding]:

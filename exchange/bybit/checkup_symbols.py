@@ -41,7 +41,7 @@ def _symbol(rest: BybitRest, symbol: str, bounds: Bounds, wallet: Decimal | None
         rows = []
     if not rows:
         mend = "Take it off the list of symbols."
-        return problem("symbols", f"{symbol} does not trade on Bybit.", mend)
+        return problem(symbol, "It does not trade on Bybit.", mend)
     rules = instrument(rows[0])
     ended = _ended(rules, rest.server_time.now())
     if ended is not None:
@@ -55,10 +55,10 @@ def _ended(rules: Instrument, now: datetime) -> Finding | None:
     mend = "Take it off the list of symbols; close what is open there in time."
     if rules.delisting_at is not None:
         tense = "was" if rules.delisting_at <= now else "is to be"
-        text = f"{rules.symbol} {tense} delisted on {rules.delisting_at:%Y-%m-%d %H:%M} UTC."
-        return problem("symbols", text, mend)
+        text = f"It {tense} delisted on {rules.delisting_at:%Y-%m-%d %H:%M} UTC."
+        return problem(rules.symbol, text, mend)
     if not rules.tradable:
-        return problem("symbols", f"{rules.symbol} takes no new positions on Bybit.", mend)
+        return problem(rules.symbol, "It takes no new positions on Bybit.", mend)
     return None
 
 
@@ -75,13 +75,13 @@ def _smallest(rules: Instrument, price: Decimal, bounds: Bounds, wallet: Decimal
     qty, needed = smallest_trade(rules, price, bounds)
     needed = needed.quantize(Decimal(1), rounding=ROUND_CEILING)
     text = (
-        f"{rules.symbol} trades. The smallest trade, {plain(qty)} for {qty * price:,.2f} USDT, "
-        f"needs at least {needed:,} USDT at a {TYPICAL_STOP * 100:.0f} % stop"
+        f"Trades. The smallest trade, {plain(qty)} for {qty * price:,.2f} USDT, needs at least "
+        f"{needed:,} USDT at a {TYPICAL_STOP * 100:.0f} % stop"
     )
     if wallet is None or wallet >= needed:
-        return fine("symbols", f"{text}.")
+        return fine(rules.symbol, f"{text}.")
     return warn(
-        "symbols",
+        rules.symbol,
         f"{text}; the wallet has {wallet:,.2f}.",
         "Its signals will be rejected: take it off the list, add USDT or raise risk per trade.",
     )

@@ -24,7 +24,7 @@ from exchange.choices import BYBIT_MODES, Mode, Region
 from exchange.errors import ExchangeError, ExchangeHalted
 
 MAX_OFFSET_MS = 500
-REACH_DEADLINE_S = 6.0
+REACH_DEADLINE_S = 4.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,11 +79,10 @@ def test_a_healthy_account_has_a_good_line_for_every_check(look: Look) -> None:
         "wallet",
         "positions",
         "orders",
-        "symbols",
-        "symbols",
+        "BTCUSDT",
+        "ETHUSDT",
     ]
-    wrong = [one for one in looked.findings if one.level is not Level.OK]
-    assert [one.check for one in wrong] == ["leverage"]
+    assert [one for one in looked.findings if one.level is not Level.OK] == []
     assert looked.wallet == 10_000
     assert looked.clock_offset_ms is not None
 
@@ -263,12 +262,18 @@ def test_an_order_of_a_stranger_is_a_warning(look: Look, venue: SimServer) -> No
     assert "1 on BTCUSDT" in finding.text
 
 
-def test_leverage_above_the_limit_is_a_warning(look: Look, venue: SimServer) -> None:
+def test_leverage_above_the_limit_is_a_warning_where_it_is_used(
+    look: Look, venue: SimServer
+) -> None:
     for symbol in SYMBOLS:
         venue.exchange.user_leverage(symbol, Decimal(3))
-    assert the(look(), "leverage").level is Level.OK
+    assert the(look(), "leverage").text == "At most 3x on every symbol."
     venue.exchange.user_leverage("BTCUSDT", Decimal(25))
-    assert "BTCUSDT 25x" in the(look(), "leverage").text
+    told = the(look(), "leverage")
+    assert (told.level, "BTCUSDT 25x" in told.text) == (Level.OK, True)
+    venue.exchange.user_order("BTCUSDT", "Buy", Decimal("0.01"))
+    told = the(look(), "leverage")
+    assert (told.level, "BTCUSDT" in told.text) == (Level.WARNING, True)
 
 
 def test_an_empty_wallet_is_a_warning(look: Look, venue: SimServer) -> None:
@@ -276,33 +281,32 @@ def test_an_empty_wallet_is_a_warning(look: Look, venue: SimServer) -> None:
     assert the(look(), "wallet").level is Level.WARNING
 
 
-@pytest.mark.parametrize(("in_days", "words"), [(-1, "does not trade"), (7, "is to be delisted")])
+@pytest.mark.parametrize(("in_days", "words"), [(-1, "was delisted"), (7, "is to be delisted")])
 def test_a_symbol_that_ends_is_a_problem(
     look: Look, venue: SimServer, in_days: int, words: str
 ) -> None:
     venue.exchange.delist("ETHUSDT", venue.clock.now_ms() + in_days * 86_400_000)
-    problems = [one for one in look().problems if one.check == "symbols"]
-    assert len(problems) == 1
-    assert "ETHUSDT" in problems[0].text
-    assert words in problems[0].text or "was delisted" in problems[0].text
+    (finding,) = look().problems
+    assert finding.check == "ETHUSDT"
+    assert words in finding.text
 
 
 def test_a_symbol_that_never_was_is_a_problem_of_its_own(look: Look) -> None:
     problems = look(symbols=("BTCUSDT", "NOPEUSDT")).problems
     assert [(one.check, one.text) for one in problems] == [
-        ("symbols", "NOPEUSDT does not trade on Bybit.")
+        ("NOPEUSDT", "It does not trade on Bybit.")
     ]
 
 
 def test_the_smallest_trade_is_weighed_against_the_wallet(look: Look, venue: SimServer) -> None:
     venue.exchange.transfer(Decimal("-9990"))
-    finding = next(one for one in look().findings if one.check == "symbols")
+    finding = the(look(), "BTCUSDT")
     assert finding.level is Level.WARNING
-    assert "BTCUSDT trades. The smallest trade, 0.001 for " in finding.text
+    assert "The smallest trade, 0.001 for " in finding.text
     assert "at a 2 % stop; the wallet has 10.00" in finding.text
 
 
 def test_a_paper_account_needs_no_key(look: Look) -> None:
     looked = look(mode=Mode.PAPER, equity=Decimal(1000))
-    assert [one.check for one in looked.findings] == ["reachable", "clock", "symbols", "symbols"]
+    assert [one.check for one in looked.findings] == ["reachable", "clock", *SYMBOLS]
     assert looked.problems == []
