@@ -112,12 +112,15 @@ class Row:
         return self.number(name) or None
 
     def time(self, name: str) -> datetime | None:
-        """An instant told in milliseconds or as ISO 8601 text."""
+        """An instant told in milliseconds or as ISO 8601 text (UTC where it names no zone)."""
         value = self.text(name)
         try:
-            return datetime.fromisoformat(value) if "T" in value else ms(value)
+            if "T" not in value:
+                return ms(value)
+            told = datetime.fromisoformat(value)
         except (ValueError, OverflowError) as error:
             raise self.refuse(name) from error
+        return told if told.tzinfo else told.replace(tzinfo=UTC)
 
     def needed_time(self, *names: str) -> datetime:
         """The first instant that is told under one of these names."""

@@ -6,7 +6,7 @@ import io
 import json
 import time
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -16,6 +16,7 @@ from urllib.parse import parse_qsl, urlsplit
 import requests
 from requests.adapters import BaseAdapter
 
+from exchange.bybit import parse
 from exchange.bybit.client import BybitClient
 from exchange.bybit.hosts import Hosts
 from exchange.bybit.link import Link
@@ -48,6 +49,18 @@ class Call:
     window_ms: int
 
 
+class LaterClock(WallClock):
+    """Wall time, and the ``later`` seconds that a test lets pass."""
+
+    later = 0.0
+
+    def now(self) -> datetime:
+        return super().now() + timedelta(seconds=self.later)
+
+    def monotonic(self) -> float:
+        return super().monotonic() + self.later
+
+
 class ScriptedWire(BaseAdapter):
     """Gives the answers of a path in turn, and the last one for ever; none is a refusal."""
 
@@ -55,6 +68,7 @@ class ScriptedWire(BaseAdapter):
         super().__init__()
         self._answers: dict[str, list[Result]] = defaultdict(list)
         self.calls: list[Call] = []
+        self.clock = LaterClock()
         self.script(TIME, {"timeSecond": str(NOW_MS // 1000)})
 
     def script(self, path: str, *results: Result) -> None:
@@ -86,20 +100,22 @@ class ScriptedWire(BaseAdapter):
         result = answers[0] if len(answers) == 1 else answers.pop(0) if answers else (10017, "none")
         if isinstance(result, Exception):
             raise result
-        return _response(request, result)
+        return _response(request, result, self.clock.now())
 
     def close(self) -> None:
         """Nothing is open."""
 
 
-def _response(request: requests.PreparedRequest, result: Result) -> requests.Response:
+def _response(
+    request: requests.PreparedRequest, result: Result, now: datetime
+) -> requests.Response:
     code, text = result if isinstance(result, tuple) else (0, "OK")
     body = {
         "retCode": code,
         "retMsg": text,
         "result": {} if isinstance(result, tuple) else result,
         "retExtInfo": {},
-        "time": time.time_ns() // 1_000_000,
+        "time": parse.stamp(now),
     }
     response = requests.Response()
     response.status_code = 200
@@ -150,19 +166,19 @@ def client_on(
     stream: Frames | None = None,
     *,
     connected_at: datetime = NOW - timedelta(days=3),
+    instruments: Callable[[str], Instrument] | None = None,
 ) -> BybitClient:
     """A client whose requests go to ``wire``; nothing ever waits."""
     hosts = Hosts("http://127.0.0.1:9", "ws://127.0.0.1:9", "ws://127.0.0.1:9")
-    clock = WallClock()
     rest = BybitRest(
         hosts,
         Credentials("key", "secret"),
-        clock=clock,
+        clock=wire.clock,
         link=Link("", None, hosts.rest),
         session_adapter=wire,
         sleep=lambda _: None,
     )
-    return BybitClient(rest, stream, instrument, connected_at=connected_at)
+    return BybitClient(rest, stream, instruments or instrument, connected_at=connected_at)
 
 
 def listed(*rows: dict[str, Any], cursor: str = "") -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import requests
+from structlog.testing import capture_logs
 
 from exchange.bybit.account import AccountState
 from exchange.bybit.client import BybitClient
@@ -88,6 +89,24 @@ def test_leverage_seen_just_now_costs_nothing(wire: ScriptedWire) -> None:
     ask(client, 3)
 
     assert len(wire.calls) == before
+
+
+def test_leverage_seen_a_while_ago_is_asked_again(wire: ScriptedWire) -> None:
+    wire.script(POSITIONS, flat("3"))
+    client = client_on(wire)
+    ask(client, 3)
+    wire.clock.later = 61
+
+    ask(client, 3)
+
+    assert len(wire.sent(POSITIONS)) == 2
+
+
+def test_leverage_of_a_symbol_that_is_not_told_is_refused(wire: ScriptedWire) -> None:
+    wire.script(POSITIONS, listed())
+    wire.script(LEVERAGE, {})
+
+    assert refusal(client_on(wire), 3) == "leverage"
 
 
 def test_leverage_shown_late_is_waited_for(wire: ScriptedWire) -> None:
@@ -199,6 +218,20 @@ def test_balance_asks_for_the_modes_once_a_minute(wire: ScriptedWire) -> None:
     client.balance()
 
     assert len(wire.sent(ACCOUNT)) == 1
+
+
+def test_balance_does_with_older_modes(wire: ScriptedWire) -> None:
+    client = client_on(wire)
+    client.balance()
+    wire.clock.later = 61
+    wire.script(ACCOUNT, (10016, "System error"))
+
+    with capture_logs() as told:
+        assert client.balance().available == Decimal(900)
+
+    assert [one["event"] for one in told] == ["bybit_account_unread"]
+    wire.clock.later = 400
+    assert any("could not be read for 6 minutes" in one for one in client.health().doubts)
 
 
 def test_balance_that_was_not_told_is_not_zero(wire: ScriptedWire) -> None:

@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 import requests
 
-from exchange.domain import OrderRequest, OrderType, Side, TimeInForce, VenueOrderStatus
+from exchange.domain import Instrument, OrderRequest, OrderType, Side, TimeInForce, VenueOrderStatus
 from exchange.errors import (
+    CandlesUnavailable,
     ExchangeUnavailable,
     InsufficientBalance,
+    OrderNotSent,
     OrderOutcomeUnknown,
     OrderRejected,
 )
@@ -140,6 +142,17 @@ def test_entry_into_an_unknown_symbol_never_leaves(wire: ScriptedWire) -> None:
         client_on(wire).place_order(entry(symbol="NOSUCHUSDT"))
 
     assert refused.value.code == "unknown_symbol"
+    assert wire.sent(CREATE) == []
+
+
+@pytest.mark.parametrize("error", [ExchangeUnavailable, CandlesUnavailable])
+def test_entry_without_known_rules_never_leaves(wire: ScriptedWire, error: type[Exception]) -> None:
+    def unknown(symbol: str) -> Instrument:
+        raise error(symbol)
+
+    with pytest.raises(OrderNotSent, match="BTCUSDT"):
+        client_on(wire, instruments=unknown).place_order(entry())
+
     assert wire.sent(CREATE) == []
 
 

@@ -10,7 +10,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from exchange.bybit import parse
-from exchange.domain import ExecutionKind, LedgerKind, OrderType, Side, VenueOrderStatus
+from exchange.domain import ExecutionKind, LedgerKind, OrderType, VenueOrderStatus
 from exchange.errors import ExchangeUnavailable
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
@@ -128,6 +128,17 @@ def test_cancelled_order_keeps_what_was_filled() -> None:
 
     assert (read.status, read.filled_qty) == (VenueOrderStatus.CANCELLED, Decimal("0.004"))
     assert (read.avg_price, read.reject_reason) == (Decimal(50000), "CancelByUser")
+
+
+def test_new_order_with_a_fill_is_partly_filled() -> None:
+    read = parse.order_report({**ORDER, "cumExecQty": "0.001", "avgPrice": "50000"})
+
+    assert read.status is VenueOrderStatus.PARTIALLY_FILLED
+
+
+def test_order_without_any_time_is_refused() -> None:
+    with pytest.raises(parse.UnreadablePayload, match="createdTime"):
+        parse.order_report({**ORDER, "createdTime": "0", "updatedTime": ""})
 
 
 def test_rejected_order_with_a_fill_is_told_as_cancelled() -> None:
@@ -355,6 +366,12 @@ def test_key_that_may_withdraw() -> None:
     assert read.expires_at == datetime(2026, 12, 22, 7, 20, 25, tzinfo=UTC)
 
 
+def test_expiry_without_a_zone_is_utc() -> None:
+    read = parse.key_facts({"permissions": {}, "expiredAt": "2026-12-22T07:20:25"})
+
+    assert read.expires_at == datetime(2026, 12, 22, 7, 20, 25, tzinfo=UTC)
+
+
 def test_key_facts_need_permissions() -> None:
     with pytest.raises(parse.UnreadablePayload, match="permissions"):
         parse.key_facts({"readOnly": 0})
@@ -377,20 +394,3 @@ def test_scope(row: dict[str, str], inside: bool) -> None:
 def test_sequence_may_be_missing() -> None:
     assert parse.sequence({}) is None
     assert parse.sequence({"seq": -1}) == -1
-
-
-def test_closed_pnl_names_the_closing_side() -> None:
-    row = {
-        "orderId": "o",
-        "symbol": "BTCUSDT",
-        "side": "Sell",
-        "closedSize": "0.001",
-        "avgEntryPrice": "55937.5",
-        "avgExitPrice": "55563",
-        "closedPnl": "-0.43582528",
-        "updatedTime": STAMP,
-    }
-
-    read = parse.closed_pnl(row)
-
-    assert (read.side, read.pnl, read.time) == (Side.SELL, Decimal("-0.43582528"), NOW)
