@@ -106,6 +106,7 @@ class BybitMarket:
         try:
             return parse.quote(state.fields, time=state.time)
         except UnreadablePayload as error:
+            self._tickers.distrust()
             raise CandlesUnavailable(f"{symbol}: no quote: {error}") from error
 
     def ticker(self, symbol: str) -> Ticker:
@@ -115,6 +116,7 @@ class BybitMarket:
                 state.fields, time=state.time, listed_at=self._instruments.listed_at(symbol)
             )
         except UnreadablePayload as error:
+            self._tickers.distrust()
             raise CandlesUnavailable(f"{symbol}: no ticker: {error}") from error
 
     def monitor_interval(self, symbol: str) -> timedelta:
@@ -166,7 +168,7 @@ class BybitMarket:
                 self._tickers.stream(symbol, message)
             elif kind == "kline":
                 self._feeds[symbol].kline(topic, message)
-        except (UnreadablePayload, KeyError, TypeError, ValueError) as error:
+        except (UnreadablePayload, LookupError, TypeError, ValueError, OverflowError) as error:
             logger.warning("a message on %s can't be read: %s", topic, error)
             self._distrust()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 import numpy as np
@@ -22,6 +22,8 @@ DEADLINE_S = 4.0
 # The venue may still book the last trades of a candle for a moment after its close.
 FINAL_AFTER = timedelta(seconds=2)
 DISTRUSTED = 5
+# Bybit's first contract began to trade later in that year.
+EARLIEST_MS = to_ms(datetime(2018, 1, 1, tzinfo=UTC))
 KEPT = 4000
 LIVE_KEPT = 500
 
@@ -81,7 +83,7 @@ class CandleCache:
         self._lock = threading.Lock()
         self._rows: dict[int, Candle] = {}
         self._fresh: set[int] = set()
-        self._begins_ms = 0
+        self._begins_ms = EARLIEST_MS
         self._live: deque[Candle] = deque(maxlen=LIVE_KEPT)
         self._distrusted = False
 
@@ -157,7 +159,7 @@ class CandleCache:
     def _note_beginning(self, oldest_ms: int, last_ms: int) -> None:
         """Nothing lies right before ``oldest_ms``: the beginning of history, unless there is
         something further back."""
-        if not self._ask(0, oldest_ms - 1).candles:
+        if not self._ask(EARLIEST_MS, oldest_ms - 1).candles:
             self._begins_ms = oldest_ms if oldest_ms <= last_ms else last_ms + self._span_ms
 
     def _ask(self, first_ms: int, last_ms: int) -> CandlePage:

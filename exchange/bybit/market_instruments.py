@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from exchange.bybit.parse import UnreadablePayload, instrument, listed_at
+from exchange.bybit.parse import UnreadablePayload, instrument, is_usdt_perpetual, listed_at
 from exchange.bybit.rest import BybitRest, Endpoint, ReadRefused
 from exchange.domain import Instrument
 from exchange.errors import CandlesUnavailable, ExchangeError, UnknownSymbol
@@ -83,6 +83,8 @@ class InstrumentBook:
             raise UnreadablePayload("instruments-info", "list", rows)
         if not rows:
             return self._vanished(symbol)
+        if not is_usdt_perpetual(rows[0]):
+            raise UnknownSymbol(f"{symbol} is no perpetual of a coin that is settled in USDT")
         return _Known(instrument(rows[0]), listed_at(rows[0]), self._now() + REFRESH_EVERY)
 
     def _vanished(self, symbol: str) -> _Known:

@@ -107,6 +107,8 @@ class StepLog:
         """Drop what is old: from a minute on whose opening a step ends exactly, so that candles
         can take the place of all before it."""
         oldest = now - timedelta(milliseconds=KEPT_MS)
+        if not self._steps or self._steps[0].end >= oldest - timedelta(milliseconds=MINUTE_MS):
+            return
         ends = [
             step.end
             for step in self._steps

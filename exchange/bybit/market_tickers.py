@@ -43,7 +43,8 @@ class TickerBook:
 
     def stream(self, symbol: str, frame: Mapping[str, Any]) -> None:
         """A frame of the tickers topic. A change without a beginning, or older than what is
-        known, is ignored. Raises ``KeyError``, ``TypeError`` and ``ValueError``."""
+        known, is ignored. Raises ``KeyError``, ``TypeError``, ``ValueError``
+        and ``OverflowError``."""
         time, data = from_ms(int(frame["ts"])), dict(frame["data"])
         with self._lock:
             self._streamed[symbol] = max(time, self._streamed.get(symbol, time))

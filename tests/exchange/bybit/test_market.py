@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -14,7 +16,7 @@ from exchange.bybit.market import BybitMarket
 from exchange.bybit.rest import BybitRest
 from exchange.bybit.stream import PublicStream
 from exchange.candles import floor_time, to_ms
-from exchange.domain import TIMEFRAMES, FundingEvent
+from exchange.domain import TIMEFRAMES, FundingEvent, PriceStep
 from exchange.errors import CandlesUnavailable, UnknownSymbol
 from exchange.market.clock import WallClock
 from tests.exchange.bybit.market_bench import SYMBOL, Venue, open_venue
@@ -110,6 +112,7 @@ def test_after_a_message_that_cannot_be_read_the_ticker_is_asked_for(venue: Venu
         {"topic": KLINE, "ts": 1, "data": None},
         {"topic": KLINE, "data": []},
         {"topic": TICKERS, "ts": "soon", "data": {}},
+        {"topic": TICKERS, "ts": 10**30, "data": {}},
         {"topic": TICKERS, "ts": 1, "data": 7},
         {"topic": "tickers.OTHERUSDT", "ts": 1, "data": {}},
         {"topic": "kline", "data": []},
@@ -120,6 +123,14 @@ def test_no_message_can_break_the_market(venue: Venue, message: dict[str, Any]) 
     market, _ = streamed(venue)
     market.feed(ticker_frame(NOW))
     market.feed(message)
+    assert market.quote(SYMBOL).last > 0
+
+
+def test_a_price_that_is_no_number_is_replaced_by_that_of_rest(venue: Venue) -> None:
+    market, _ = streamed(venue)
+    market.feed(ticker_frame(NOW, lastPrice="many"))
+    with pytest.raises(CandlesUnavailable, match="lastPrice"):
+        market.quote(SYMBOL)
     assert market.quote(SYMBOL).last > 0
 
 
@@ -314,3 +325,26 @@ def test_live_prices_flow_and_come_back_after_a_silence(
     wait_for(lambda: market.doubts() != ())
     wait_for(lambda: market.doubts() == ())
     assert stream.wait_ready(1)
+
+
+def test_many_threads_may_ask_at_once(live: tuple[SimServer, BybitMarket, PublicStream]) -> None:
+    _, market, _ = live
+    wait_for(lambda: market.doubts() == ())
+    start = market.now()
+    until = start + timedelta(seconds=1.5)
+
+    def ask(_: int) -> list[PriceStep]:
+        told, asked = list[PriceStep](), start
+        while asked < until:
+            market.quote(SYMBOL)
+            market.candles(SYMBOL, MINUTE, end=market.now() - MINUTE, limit=20)
+            now = market.now()
+            told += market.steps(SYMBOL, asked, now)
+            market.doubts()
+            asked = now
+        return told
+
+    with ThreadPoolExecutor(4) as pool:
+        for told in pool.map(ask, range(4)):
+            assert told
+            assert all(left.end <= right.start for left, right in pairwise(told))
