@@ -28,6 +28,14 @@ ACTIONS = st.one_of(
 )
 
 
+def set_levels(bench: Bench, target: str, stop: str, part: str) -> None:
+    """Set both levels of the position, or add a stop for a part of it."""
+    levels = {"tpslMode": "Full", "takeProfit": target, "stopLoss": stop}
+    if part:
+        levels = {"tpslMode": "Partial", "stopLoss": stop, "slSize": part}
+    bench.call("POST", "/v5/position/trading-stop", symbol="BTCUSDT", **levels)
+
+
 def act(bench: Bench, action: tuple[object, ...]) -> None:
     what, *values = action
     text = [str(value) for value in values]
@@ -39,10 +47,7 @@ def act(bench: Bench, action: tuple[object, ...]) -> None:
         rises = Decimal(text[2]) > bench.prices.last("BTCUSDT", bench.now_ms)
         bench.order(text[0], text[1], triggerPrice=text[2], triggerDirection=1 if rises else 2)
     elif what == "levels":
-        levels = {"tpslMode": "Full", "takeProfit": text[0], "stopLoss": text[1]}
-        if values[2]:
-            levels = {"tpslMode": "Partial", "stopLoss": text[1], "slSize": text[3]}
-        bench.call("POST", "/v5/position/trading-stop", symbol="BTCUSDT", **levels)
+        set_levels(bench, text[0], text[1], text[3] if values[2] else "")
     elif what == "price":
         bench.price(text[0])
     elif what == "book":
