@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -11,6 +11,7 @@ import numpy as np
 
 from exchange.candles import CandleWindow, to_ms
 from exchange.choices import Mode
+from exchange.domain import Instrument
 from exchange.errors import CandlesUnavailable
 from exchange.models import ExchangeAccount
 from exchange.paper.ledger import PaperExchange, open_ledger
@@ -48,11 +49,16 @@ class HandClock:
 
 
 class CandleMarket(ScriptedMarket):
-    """The scripted market with its minutes as candles; ``late`` keeps the newest ones back."""
+    """The scripted market with its minutes as candles; ``late`` keeps the newest ones back,
+    ``closed`` symbols take no new positions."""
 
     def __init__(self, *symbols: str) -> None:
         super().__init__(*symbols)
         self.late = 0
+        self.closed: set[str] = set()
+
+    def instrument(self, symbol: str) -> Instrument:
+        return replace(super().instrument(symbol), tradable=symbol not in self.closed)
 
     def candles(
         self, symbol: str, interval: timedelta, *, end: datetime, limit: int
