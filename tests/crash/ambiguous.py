@@ -25,16 +25,19 @@ if TYPE_CHECKING:
 
 SAY_EVERY_S = 20.0
 SIDE_BY_SIDE = 8
+LAGS_MS = (0, 300, 3000)
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One case to play. ``deaf``: the trader hears no stream, only answers to its questions."""
+    """One case to play. ``deaf``: the trader hears no stream, only answers to its questions, and
+    those know nothing of the last ``lag_ms``."""
 
     kind: Kind
     duplicate_ids: str
     seed: int
     deaf: bool
+    lag_ms: int
 
     @property
     def name(self) -> str:
@@ -84,7 +87,8 @@ def _plans(cases: int, seed: int) -> Iterator[Plan]:
         for kind_number, kind in enumerate(KINDS):
             for mode_number, mode in enumerate(DUPLICATE_MODES):
                 deaf = (number + kind_number + mode_number) % 2 == 0
-                yield Plan(kind, mode, seed + number * len(KINDS) + kind_number, deaf)
+                lag_ms = LAGS_MS[(number + mode_number) % len(LAGS_MS)]
+                yield Plan(kind, mode, seed + number * len(KINDS) + kind_number, deaf, lag_ms)
 
 
 def play_all(
@@ -112,7 +116,12 @@ def play_all(
 def _play_virtual(plan: Plan) -> Outcome:
     from tests.crash.ambiguous_case import Case, virtual_world
 
-    with virtual_world(seed=plan.seed, duplicate_ids=plan.duplicate_ids, deaf=plan.deaf) as world:
+    with virtual_world(
+        seed=plan.seed,
+        duplicate_ids=plan.duplicate_ids,
+        deaf=plan.deaf,
+        lag_ms=plan.lag_ms,
+    ) as world:
         return Case(world, plan.kind).play()
 
 

@@ -57,7 +57,6 @@ QTY = Decimal("0.01")
 # How late an answer is that nobody waits for any more.
 TOO_LATE_MS = 6_000
 GIVE_UP_S = 70.0
-STEP_S = 0.5
 GAP_LIMIT_MS = 5_000
 RESOLVED_LIMIT_S = 40.0
 
@@ -81,6 +80,8 @@ def _either(name: str, fault: str, **args: Any) -> tuple[Kind, Kind]:
 
 KINDS = (
     Kind("request lost", "drop_before", {}, False),
+    # It arrives after its receive window, when nobody waits for it any more.
+    Kind("request late", "delay", {"ms": TOO_LATE_MS}, False),
     Kind("answer lost", "drop_after", {}, True),
     *_either("502", "status", status=502),
     Kind("answer truncated", "truncated", {}, True),
@@ -153,9 +154,10 @@ class PushedFrames:
 
 
 class VirtualWorld:
-    """Everything in one thread on one virtual clock; without a stream when ``deaf``."""
+    """Everything in one thread on one virtual clock; without a stream when ``deaf``. Questions are
+    answered with what was true ``lag_ms`` before."""
 
-    def __init__(self, *, seed: int, duplicate_ids: str, deaf: bool) -> None:
+    def __init__(self, *, seed: int, duplicate_ids: str, deaf: bool, lag_ms: int) -> None:
         start_ms = int(START.timestamp() * 1000)
         self._time = VirtualClock(start_ms)
         self.now_ms = self._time.now_ms
@@ -176,6 +178,7 @@ class VirtualWorld:
         )
         stream = None if deaf else PushedFrames(self.exchange)
         self.client, self.rules = _connected(self.exchange, rest, stream, self.clock)
+        self.exchange.lag_ms.update(dict.fromkeys(self.exchange.lag_ms, lag_ms))
 
     def wait(self, seconds: float) -> None:
         self._time.advance(round(seconds * 1000))
@@ -217,8 +220,10 @@ def _connected(
 
 
 @contextmanager
-def virtual_world(*, seed: int, duplicate_ids: str, deaf: bool) -> Iterator[World]:
-    world = VirtualWorld(seed=seed, duplicate_ids=duplicate_ids, deaf=deaf)
+def virtual_world(
+    *, seed: int, duplicate_ids: str, deaf: bool = False, lag_ms: int = 0
+) -> Iterator[World]:
+    world = VirtualWorld(seed=seed, duplicate_ids=duplicate_ids, deaf=deaf, lag_ms=lag_ms)
     try:
         yield world
     finally:
@@ -255,10 +260,11 @@ class SimPrices(ScriptedMarket):
 
 
 class Case:
-    """One approved signal, sent while its answer goes wrong."""
+    """One approved signal, sent while its answer goes wrong; the trader does a round every
+    ``step_s``."""
 
-    def __init__(self, world: World, kind: Kind) -> None:
-        self._world, self._kind = world, kind
+    def __init__(self, world: World, kind: Kind, *, step_s: float = 0.5) -> None:
+        self._world, self._kind, self._step_s = world, kind, step_s
         self._market = SimPrices(world)
         self._account = _account(world)
         lease = AccountLease(self._account, world.clock)
@@ -280,10 +286,10 @@ class Case:
             if self._settled(signal):
                 resolved = world.clock.monotonic() - began
                 break
-            world.wait(STEP_S)
+            world.wait(self._step_s)
         # Whoever sends a second one does it after it gave up the first.
         for _ in range(6):
-            world.wait(STEP_S)
+            world.wait(self._step_s)
             self._trader.step()
         self._desk.lease.abandon()
         return self._judged(signal, resolved)

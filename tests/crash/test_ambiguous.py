@@ -29,8 +29,9 @@ def test_an_ambiguous_answer_neither_doubles_nor_loses_the_entry(
     seed = KINDS.index(kind)
     # Each kind meets a trader that hears its stream, and one that hears nothing.
     deaf = (seed + DUPLICATE_MODES.index(duplicate_ids)) % 2 == 0
-    with virtual_world(seed=seed, duplicate_ids=duplicate_ids, deaf=deaf) as world:
-        outcome = Case(world, kind).play()
+    lag_ms = (0, 3000)[seed // 2 % 2]
+    with virtual_world(seed=seed, duplicate_ids=duplicate_ids, deaf=deaf, lag_ms=lag_ms) as world:
+        outcome = Case(world, kind, step_s=1.0).play()
     assert outcome.failures == []
     if kind.taken:
         assert outcome.resolved_s < 15
@@ -42,7 +43,7 @@ def test_an_ambiguous_answer_neither_doubles_nor_loses_the_entry(
 @pytest.mark.usefixtures("surroundings")
 def test_the_ledger_tells_when_an_expectation_is_broken() -> None:
     wrong = Kind("taken, against what is expected", "drop_after", {}, False)
-    with virtual_world(seed=1, duplicate_ids="reject", deaf=False) as world:
+    with virtual_world(seed=1, duplicate_ids="reject") as world:
         outcome = Case(world, wrong).play()
     assert outcome.failures[:2] == [
         "the exchange took 1 orders",
