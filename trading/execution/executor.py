@@ -7,6 +7,7 @@ goes. A missing answer makes the order unknown, never failed.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -164,14 +165,15 @@ def _entry_refusal(desk: Desk) -> tuple[str, CancelReason] | None:
     state, reason = trading_state_effective(desk.account)
     if state is not TradingStateName.ACTIVE:
         return f"trading is {state}: {reason}", CancelReason.KILL_SWITCH
+    facts = entry_facts(desk)
     kill = "the KILL file is present" if kill_file().exists() else ""
-    reasons = entry_gate(entry_facts(desk, kill=kill, lease_left_s=desk.lease.seconds_left))
+    reasons = entry_gate(replace(facts, kill=kill, lease_left_s=desk.lease.seconds_left))
     if not reasons:
         return None
     return "; ".join(reasons), CancelReason.KILL_SWITCH if kill else CancelReason.NOT_PLACED
 
 
-def entry_facts(desk: Desk, *, kill: str = "", lease_left_s: float | None = None) -> EntryFacts:
+def entry_facts(desk: Desk) -> EntryFacts:
     """What is known now about whether entries may leave."""
     health = desk.client.health()
     return EntryFacts(
@@ -181,8 +183,6 @@ def entry_facts(desk: Desk, *, kill: str = "", lease_left_s: float | None = None
         halted=health.halted,
         deaf=desk.deaf,
         clock_offset_ms=health.clock_offset_ms,
-        lease_left_s=lease_left_s,
-        kill=kill,
     )
 
 

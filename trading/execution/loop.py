@@ -8,7 +8,6 @@ before rules, and entries last.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 import structlog
@@ -25,33 +24,27 @@ from trading.choices import (
     TradeState,
 )
 from trading.domain.order import LIVE
-from trading.domain.ownership import difference_proved
-from trading.domain.protocol import EntryFacts, entry_gate
+from trading.domain.protocol import entry_gate
 from trading.events import record
 from trading.execution.booking import Booked, book
 from trading.execution.commands import CommandRunner
+from trading.execution.comparing import Comparing
 from trading.execution.desk import Desk
-from trading.execution.differences import Reconciliation
 from trading.execution.entries import drop_interrupted, enter_approved, expire_approvals
 from trading.execution.executor import cancel_entry, entry_facts
 from trading.execution.exits import ExitManager
 from trading.execution.heartbeat import unsafe_reasons
 from trading.execution.protection import Protector
 from trading.execution.protection_file import DeskProtection
-from trading.execution.reconcile import reconcile
 from trading.execution.resolver import Resolver
 from trading.execution.settling import OVER_TRADES, settle_trades
+from trading.execution.sight import Sight
 from trading.models import EquityPoint, Order, Trade
 from trading.selectors import LIVE_TRADES
 
 logger = structlog.get_logger(__name__)
 
 ROUND_S = 0.05
-RECONCILE_EVERY_S = 60.0
-# While ledger and exchange differ they are compared every second, later less often.
-AGAIN_S = 1.0
-DIRTY_S = 30.0
-AGAIN_LATER_S = 5.0
 EQUITY_EVERY = timedelta(minutes=15)
 
 
@@ -69,16 +62,11 @@ class Trader:
         self._exits = ExitManager(desk)
         self._protector = Protector(desk)
         self._resolver = Resolver(desk)
-        self._reconciled_at: float | None = None
+        self._comparing = Comparing(desk)
+        self._sight = Sight(desk)
         self._equity_at: datetime | None = None
-        self._differs = False
         self._protection_file = DeskProtection(desk.account, desk.clock)
         self._positions: dict[str, object] = {}
-        self._external_since: dict[str, float] = {}
-        self._external_told: set[str] = set()
-        self._dirty_since = desk.clock.monotonic()
-        self._repair = False
-        self._blind = self._halted = False
         self._told: tuple[bool, tuple[str, ...], tuple[str, ...]] = (False, (), ())
 
     def start(self) -> None:
@@ -87,7 +75,7 @@ class Trader:
         self._forget_created()
         drop_interrupted(self.desk)
         self._hear()
-        self._reconcile()
+        self._comparing.run()
         agreed = self.desk.reconciled
         record(
             "engine_started",
@@ -123,32 +111,40 @@ class Trader:
         self._keep_lease()
         booked = self._hear()
         commanded = self.commands.run()
+        self._take_wishes()
         trades, orders = self._live()
         open_trades = [trade for trade in trades if trade.state == TradeState.OPEN]
         closing = {trade.pk for trade in open_trades if trade.close_wanted}
         self._tell_watchdog(open_trades)
         self._safely(self._exits.expire_entries, trades, orders)
         sent = self._exits.send_exits([*trades, *self._too_late()])
-        if self.commands.take("read_back"):
-            self._protector.read_back()
         self._protector.check(open_trades)
         self._safely(self._exits.run_rules, open_trades)
         self._safely(self._exits.trim, open_trades, orders)
         self._safely(self._resolver.run, orders)
         self._safely(expire_approvals, desk)
-        if not desk.reconciled and self._reconcile_due():
-            self._reconcile()
+        if not desk.reconciled and self._comparing.due:
+            self._comparing.run()
         self._note_doubts()
         entered = enter_approved(desk)
         self._safely(self._equity, booked)
-        if self._reconcile_due():
-            self._reconcile()
+        if self._comparing.due:
+            self._comparing.run()
         if desk.pulse is not None:
             desk.pulse(unsafe_reasons(desk, open_trades))
         desk.plug.between(desk.clock.monotonic())
         # A wish to close that came up in this round is sent in the next one, at once.
         wished = any(t.close_wanted and t.pk not in closing for t in open_trades)
         return bool(booked) or commanded or sent or entered or wished
+
+    def _take_wishes(self) -> None:
+        """What commands asked of the loop."""
+        if self.commands.take("read_back"):
+            self._protector.read_back()
+        if self.commands.take("reconcile"):
+            self._comparing.at_once()
+        if self.commands.take("repair"):
+            self._comparing.repair()
 
     def _safely(self, part: Callable[..., object], *facts: object) -> None:
         try:
@@ -172,7 +168,7 @@ class Trader:
         if update.resync or booked.foreign:
             # Something may have been missed, or is not ours: no entries until all is compared.
             desk.reconciled = False
-            self._reconciled_at = None
+            self._comparing.at_once()
         if self._moved(update.positions):
             self._protector.read_back()
         return booked
@@ -246,30 +242,9 @@ class Trader:
         """Reasons why entries are off now; they reach the lease row at once when they change."""
         facts = entry_facts(self.desk)
         self.desk.doubts = list(entry_gate(facts))
-        self._note_blindness(entry_gate(replace(facts, reconciled=True, unresolved=())), facts)
+        self._sight.note(facts)
         if self._told != self._state():
             self._tell()
-
-    def _note_blindness(self, reasons: Sequence[str], facts: EntryFacts) -> None:
-        """One event when venue or market can't be relied on any more, and one when they can."""
-        halted = bool(facts.halted)
-        if bool(reasons) == self._blind and halted == self._halted:
-            return
-        if reasons:
-            text = f"No entries: {'; '.join(reasons)}."
-            kind, level = "engine_blind", EventLevel.CRITICAL if halted else EventLevel.WARNING
-        else:
-            text = "Exchange and prices can be relied on again."
-            kind, level = "engine_sees", EventLevel.NOTICE
-        self._blind, self._halted = bool(reasons), halted
-        record(
-            kind,
-            text,
-            account=self.desk.account,
-            level=level,
-            data={"reasons": list(reasons)},
-            market_time=self.desk.market.now(),
-        )
 
     def _state(self) -> tuple[bool, tuple[str, ...], tuple[str, ...]]:
         return self.desk.reconciled, tuple(self.desk.doubts), tuple(self.desk.external)
@@ -287,78 +262,6 @@ class Trader:
     def _keep_lease(self) -> None:
         if self.desk.lease.renewal_due:
             self._tell()
-
-    def _reconcile_due(self) -> bool:
-        if self.commands.take("reconcile") or self._reconciled_at is None:
-            return True
-        now = self.desk.clock.monotonic()
-        pause = RECONCILE_EVERY_S
-        if not self.desk.reconciled or self._doubtful_external:
-            pause = AGAIN_S if now - self._dirty_since < DIRTY_S else AGAIN_LATER_S
-        return now - self._reconciled_at >= pause
-
-    def _reconcile(self) -> None:
-        desk = self.desk
-        self._reconciled_at = desk.clock.monotonic()
-        self._repair |= self.commands.take("repair")
-        if desk.reconciled:
-            self._dirty_since = self._reconciled_at
-        try:
-            result = reconcile(desk, repair=self._repair)
-        except ExchangeError as exc:
-            logger.warning("not reconciled", error=str(exc))
-            desk.reconciled = False
-            return
-        # A repair waits for the proof of what it may mend.
-        self._repair &= any(one.mend and not one.proved for one in result.differences)
-        self._note_result(result)
-
-    def _note_result(self, result: Reconciliation) -> None:
-        self.desk.reconciled = result.clean
-        self.desk.external = list(result.external)
-        self._tell_external()
-        differs = bool(result.proved)
-        if differs and not self._differs:
-            texts = [str(difference) for difference in result.proved]
-            record(
-                "engine_differs",
-                "Ledger and exchange differ: " + "; ".join(texts),
-                account=self.desk.account,
-                level=EventLevel.CRITICAL,
-                data={"differences": texts},
-                market_time=self.desk.market.now(),
-            )
-        elif self._differs and result.clean:
-            record(
-                "engine_agrees",
-                "Ledger and exchange agree again.",
-                account=self.desk.account,
-                level=EventLevel.NOTICE,
-                market_time=self.desk.market.now(),
-            )
-        self._differs = differs or (self._differs and not result.clean)
-
-    @property
-    def _doubtful_external(self) -> bool:
-        return bool(set(self.desk.external) - self._external_told)
-
-    def _tell_external(self) -> None:
-        """Tell each new external position once; it closes its symbol at once, but a single
-        reading of a venue that may lag is no news yet."""
-        desk, now = self.desk, self.desk.clock.monotonic()
-        seen = {symbol: self._external_since.get(symbol, now) for symbol in desk.external}
-        self._external_since = seen
-        self._external_told &= seen.keys()
-        for symbol in sorted(seen.keys() - self._external_told):
-            if desk.account.uses_paper_ledger or difference_proved(seen[symbol], now):
-                self._external_told.add(symbol)
-                record(
-                    "trade_external",
-                    f"{symbol}: a position that is not ours. It is not touched.",
-                    account=desk.account,
-                    level=EventLevel.WARNING,
-                    market_time=desk.market.now(),
-                )
 
     def _equity(self, booked: Booked) -> None:
         """A point of the equity curve whenever the wallet changed, and every 15 minutes."""

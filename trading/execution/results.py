@@ -28,20 +28,35 @@ def result_differences(desk: Desk, ledger: Sequence[LedgerEntry]) -> list[tuple[
     """
     if desk.account.uses_paper_ledger:
         return []
+    trades = _unchecked(desk)
+    ids = {trade.pk: list(trade.executions.values_list("exec_id", flat=True)) for trade in trades}
+    amounts = _amounts(ledger)
+    missing = [trade for trade in trades if not amounts.keys() >= set(ids[trade.pk])]
+    if missing:
+        opened = min(trade.opened_market or trade.created_market for trade in missing)
+        amounts |= _amounts(desk.client.ledger(since=opened - LOOK_BACK))
     found = []
-    amounts = {line.exec_id: line.amount for line in ledger if line.kind is LedgerKind.EXECUTION}
-    for trade in _unchecked(desk):
-        lines = _lines_of(desk, trade, amounts)
-        if lines is None:
+    for trade in trades:
+        if not amounts.keys() >= set(ids[trade.pk]):
             continue
-        book = trade_book(trade)
-        ours, theirs = book.gross_pnl - book.fees, sum(lines, ZERO)
-        if abs(ours - theirs) > max(LEAST, SHARE * (book.entry_value + book.exit_value)):
-            text = f"{trade.symbol}: trade {trade.pk} made {ours} by our count, {theirs} by theirs"
+        text = _differs(trade, sum((amounts[exec_id] for exec_id in ids[trade.pk]), ZERO))
+        if text:
             found.append((trade.symbol, text))
         else:
             desk.checked_trades.add(trade.pk)
     return found
+
+
+def _amounts(ledger: Sequence[LedgerEntry]) -> dict[str, Decimal]:
+    return {line.exec_id: line.amount for line in ledger if line.kind is LedgerKind.EXECUTION}
+
+
+def _differs(trade: Trade, theirs: Decimal) -> str:
+    book = trade_book(trade)
+    ours = book.gross_pnl - book.fees
+    if abs(ours - theirs) <= max(LEAST, SHARE * (book.entry_value + book.exit_value)):
+        return ""
+    return f"{trade.symbol}: trade {trade.pk} made {ours} by our count, {theirs} by theirs"
 
 
 def _unchecked(desk: Desk) -> list[Trade]:
@@ -55,16 +70,3 @@ def _unchecked(desk: Desk) -> list[Trade]:
         for trade in rows.order_by("-closed_market")[:NEWEST]
         if not trade.executions.exclude(trade_qty=None).exists()
     ]
-
-
-def _lines_of(desk: Desk, trade: Trade, amounts: dict[str, Decimal]) -> list[Decimal] | None:
-    """What the log counts for each execution of the trade; None while lines are missing."""
-    ids = list(trade.executions.values_list("exec_id", flat=True))
-    if any(exec_id not in amounts for exec_id in ids) and trade.opened_market is not None:
-        log = desk.client.ledger(since=trade.opened_market - LOOK_BACK)
-        amounts.update(
-            {line.exec_id: line.amount for line in log if line.kind is LedgerKind.EXECUTION}
-        )
-    if any(exec_id not in amounts for exec_id in ids):
-        return None
-    return [amounts[exec_id] for exec_id in ids]

@@ -1,0 +1,111 @@
+"""When the trader compares its tables with the exchange, and what it tells of the result."""
+
+from __future__ import annotations
+
+import structlog
+
+from exchange.errors import ExchangeError
+from trading.choices import EventLevel
+from trading.domain.ownership import difference_proved
+from trading.events import record
+from trading.execution.desk import Desk
+from trading.execution.differences import Reconciliation
+from trading.execution.reconcile import reconcile
+
+logger = structlog.get_logger(__name__)
+
+RECONCILE_EVERY_S = 60.0
+# While ledger and exchange differ they are compared every second, later less often.
+AGAIN_S = 1.0
+DIRTY_S = 30.0
+AGAIN_LATER_S = 5.0
+
+
+class Comparing:
+    """Compares one desk with its exchange: at start, every minute, and when asked to."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._compared_at: float | None = None
+        self._dirty_since = desk.clock.monotonic()
+        self._repair = False
+        self._differs = False
+        self._external_since: dict[str, float] = {}
+        self._external_told: set[str] = set()
+
+    def at_once(self) -> None:
+        """Compare in this round."""
+        self._compared_at = None
+
+    def repair(self) -> None:
+        """Mend what is proved, with this comparison or the first that has the proof."""
+        self._repair = True
+
+    @property
+    def due(self) -> bool:
+        """Whether it is time to compare."""
+        if self._compared_at is None:
+            return True
+        now = self._desk.clock.monotonic()
+        pause = RECONCILE_EVERY_S
+        if not self._desk.reconciled or set(self._desk.external) - self._external_told:
+            pause = AGAIN_S if now - self._dirty_since < DIRTY_S else AGAIN_LATER_S
+        return now - self._compared_at >= pause
+
+    def run(self) -> None:
+        """Compare now. Without an answer there is no agreement."""
+        desk = self._desk
+        self._compared_at = desk.clock.monotonic()
+        if desk.reconciled:
+            self._dirty_since = self._compared_at
+        try:
+            result = reconcile(desk, repair=self._repair)
+        except ExchangeError as exc:
+            logger.warning("not reconciled", error=str(exc))
+            desk.reconciled = False
+            return
+        self._repair &= any(one.mend and not one.proved for one in result.differences)
+        desk.reconciled = result.clean
+        desk.external = list(result.external)
+        self._tell_external()
+        self._tell_differences(result)
+
+    def _tell_differences(self, result: Reconciliation) -> None:
+        """One event when they begin and one when they end."""
+        differs = bool(result.proved)
+        if differs and not self._differs:
+            texts = [str(difference) for difference in result.proved]
+            self._record(
+                "engine_differs",
+                "Ledger and exchange differ: " + "; ".join(texts),
+                EventLevel.CRITICAL,
+                differences=texts,
+            )
+        elif self._differs and result.clean:
+            self._record("engine_agrees", "Ledger and exchange agree again.", EventLevel.NOTICE)
+        self._differs = differs or (self._differs and not result.clean)
+
+    def _tell_external(self) -> None:
+        """Tell each new external position once. It closes its symbol at once, but a single
+        reading of an exchange that may lag is no news yet."""
+        desk, now = self._desk, self._desk.clock.monotonic()
+        self._external_since = {
+            symbol: self._external_since.get(symbol, now) for symbol in desk.external
+        }
+        self._external_told &= self._external_since.keys()
+        for symbol in sorted(self._external_since.keys() - self._external_told):
+            lasting = difference_proved(self._external_since[symbol], now)
+            if lasting or desk.account.uses_paper_ledger:
+                self._external_told.add(symbol)
+                text = f"{symbol}: a position that is not ours. It is not touched."
+                self._record("trade_external", text, EventLevel.WARNING)
+
+    def _record(self, kind: str, text: str, level: EventLevel, **data: object) -> None:
+        record(
+            kind,
+            text,
+            account=self._desk.account,
+            level=level,
+            data=data,
+            market_time=self._desk.market.now(),
+        )
