@@ -20,7 +20,7 @@ from exchange.ports import Clock
 
 logger = logging.getLogger(__name__)
 
-TICK_S = 0.2
+TICK_S = 0.1
 ROOM_POLL_S = 0.05
 GARBAGE_LIMIT = 5
 GARBAGE_SPAN_S = 60.0
