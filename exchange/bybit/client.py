@@ -54,6 +54,8 @@ ORDERS_PER_PAGE, POSITIONS_PER_PAGE = 50, 200
 LEVERAGE_LASTS = timedelta(seconds=60)
 # The venue shows a new leverage after a moment.
 READ_BACK_AFTER_S = (0.0, 0.2, 0.5)
+# Whoever asks for what stands now has exits to look after as well.
+SOON_S = 5.0
 
 
 class BybitClient:
@@ -133,7 +135,11 @@ class BybitClient:
             found = [
                 parse.order_report(row)
                 for row in self._rest.pages(
-                    endpoint, priority=Priority.PROTECT, limit=ORDERS_PER_PAGE, **named
+                    endpoint,
+                    priority=Priority.PROTECT,
+                    deadline_s=SOON_S,
+                    limit=ORDERS_PER_PAGE,
+                    **named,
                 )
                 if row.get("orderLinkId") == order_link_id
             ]
@@ -247,7 +253,11 @@ class BybitClient:
     def _position_rows(self, **which: Any) -> list[PositionReport]:
         reports = []
         for row in self._rest.pages(
-            Endpoint.POSITIONS, priority=Priority.PROTECT, category=LINEAR, **which
+            Endpoint.POSITIONS,
+            priority=Priority.PROTECT,
+            deadline_s=SOON_S,
+            category=LINEAR,
+            **which,
         ):
             one = parse.position_report(row)
             self._account.see_mode(one.symbol, hedged=parse.is_hedged(row))
@@ -274,7 +284,9 @@ class BybitClient:
                 if facts is None:
                     raise
                 logger.warning("bybit_account_unread")
-        reply = self._rest.read(Endpoint.WALLET_BALANCE, accountType="UNIFIED", coin=SETTLE_COIN)
+        reply = self._rest.read(
+            Endpoint.WALLET_BALANCE, deadline_s=SOON_S, accountType="UNIFIED", coin=SETTLE_COIN
+        )
         isolated = facts.margin_mode is MarginMode.ISOLATED
         return parse.balance(reply.result, time=reply.time, isolated=isolated)
 

@@ -69,6 +69,7 @@ class ScriptedWire(BaseAdapter):
         self._answers: dict[str, list[Result]] = defaultdict(list)
         self.calls: list[Call] = []
         self.clock = LaterClock()
+        self.on_sleep: Callable[[float], None] = lambda _: None
         self.script(TIME, {"timeSecond": str(NOW_MS // 1000)})
 
     def script(self, path: str, *results: Result) -> None:
@@ -176,7 +177,7 @@ def client_on(
         clock=wire.clock,
         link=Link("", None, hosts.rest),
         session_adapter=wire,
-        sleep=lambda _: None,
+        sleep=lambda seconds: wire.on_sleep(seconds),
     )
     return BybitClient(rest, stream, instruments or instrument, connected_at=connected_at)
 

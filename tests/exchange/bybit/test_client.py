@@ -376,3 +376,14 @@ def test_refused_levels_stay_refused_when_the_position_is_not_told(wire: Scripte
         client_on(wire).set_trading_stop(symbol="BTCUSDT", stop_loss=Decimal(5), take_profit=None)
 
     assert refused.value.code == "invalid_order"
+
+
+def test_what_stands_now_is_not_asked_for_long(wire: ScriptedWire) -> None:
+    wire.script(POSITIONS, requests.exceptions.ConnectionError("refused"))
+    waited: list[float] = []
+    wire.on_sleep = waited.append
+
+    with pytest.raises(ExchangeUnavailable):
+        client_on(wire).positions()
+
+    assert 0 < sum(waited) < 5
