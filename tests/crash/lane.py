@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import random
-import signal
 import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from tests.crash.installation import NeverCame
 from tests.crash.oracle import Oracle
-from tests.crash.stage import Stage
+from tests.crash.stage import Part, Stage
 
 if TYPE_CHECKING:
     from exchange.models import ExchangeAccount
@@ -26,8 +23,7 @@ T = TypeVar("T")
 SYMBOLS = ("BTCUSDT", "ETHUSDT", "SOLUSDT", "XRPUSDT", "DOGEUSDT")
 READY_S = 40.0
 DEATH_S = 30.0
-# The books must agree this long after a kill; an order whose fate is being proven may take longer,
-# because the proof of absence alone takes 30 s.
+# The books must agree this long after a kill.
 SETTLE_S = 30.0
 PROOF_S = 45.0
 MAX_GAP_S = 5.0
@@ -37,6 +33,8 @@ NOTIONAL = Decimal(60)
 WORKER_POINTS = ("K1", "K2", "K5")
 ENTRY_POINTS = ("K8", "K9", "K10", "K11", "K12", "K13")
 OTHER_POINTS = ("K14", "K15", "K16")
+# An order may be unknown afterwards, and the proof that it is absent takes 30 s.
+UNPROVEN_POINTS = ("K9", "K10", "K11", "K15")
 POINTS = (*WORKER_POINTS, *ENTRY_POINTS, *OTHER_POINTS)
 
 
@@ -57,48 +55,55 @@ class Lane:
         self._stage, self._account = stage, account
         self._oracle = Oracle(stage.venue, uid)
         self._random = random.Random(seed)
-        self._faults = Path(os.environ["FAULTS_DIR"]) / str(account.pk)
-        self._faults.mkdir(parents=True)
-        self._pids: dict[str, int] = {}
+        role = "trader" if stage.apart else "everything"
+        self._trader = Part(stage.warm, role, account.pk)
+        self._struck: int | None = None
         self._bot = self._new_bot()
 
     def case(self, point: str) -> Result:
         """Strike once at ``point``."""
+        if point in WORKER_POINTS and self._stage.apart:
+            with self._stage.worker_turn:
+                return self._case(point, self._stage.worker)
+        return self._case(point, self._trader)
+
+    def _case(self, point: str, victim: Part) -> Result:
         result = Result(point)
+        order = victim.faults / point
         try:
-            self._keep_running()
+            self._keep_running(victim)
             self._oracle.look()
             began_ms = int(time.time() * 1000)
             act = self._prepared(point)
-            (self._faults / point).write_text("kill", encoding="ascii")
-            act()
-            died = self._until_dead(point)
-            self._keep_running()
-            limit = PROOF_S if point in ("K9", "K10", "K11", "K15") else SETTLE_S
+            order.write_text("kill", encoding="ascii")
+            self._struck = act()
+            victim.until_killed(DEATH_S)
+            died = time.monotonic()
+            self._keep_running(victim)
+            limit = PROOF_S if point in UNPROVEN_POINTS else SETTLE_S
             result.failures += self._until_settled(died + limit)
             result.settled_s = time.monotonic() - died
             result.failures += self._afterwards(point)
             self._flatten()
             result.gap_s = self._oracle.worst_gap_s(began_ms)
         except NeverCame as exc:
-            result.failures.append(str(exc))
+            fate = self._fate(self._struck) if self._struck else ""
+            result.failures.append(f"{exc}; {fate}")
         finally:
-            (self._faults / point).unlink(missing_ok=True)
+            order.unlink(missing_ok=True)
+            self._struck = None
         if result.gap_s > MAX_GAP_S:
             result.failures.append(f"a position stood without a stop for {result.gap_s:.1f} s")
         result.failures = [f"{point}: {text}" for text in result.failures]
         return result
 
     def stop(self) -> None:
-        """End the processes of this lane in order."""
-        for role, pid in self._pids.items():
-            os.kill(pid, signal.SIGTERM)
-            if self._stage.warm.ended(pid, 10) is None:
-                raise NeverCame(f"{role} does not end")
+        """End the trader of this lane in order."""
+        self._trader.stop()
 
     # What happens, and where it strikes.
 
-    def _prepared(self, point: str) -> Callable[[], object]:
+    def _prepared(self, point: str) -> Callable[[], int | None]:
         """Bring about what the point needs; returns what leads to it."""
         if point in WORKER_POINTS:
             return self._cycle
@@ -166,8 +171,16 @@ class Lane:
             READY_S,
         )
         if found is None:
-            raise NeverCame(f"signal {number} did not become a trade")
+            self._struck = number
+            raise NeverCame("no trade came of it")
         return found
+
+    def _fate(self, number: int) -> str:
+        """What became of a signal, for the report of a failure."""
+        from trading.models import Lease, Signal
+
+        row, lease = Signal.objects.get(pk=number), Lease.objects.get(account=self._account)
+        return f"signal {row.state} {row.state_reason}, trader {lease.status} {lease.doubts}"
 
     def _levels(self, trade: Trade) -> dict[str, Any]:
         tick = Decimal(self._stage.venue.rules(trade.symbol)["priceFilter"]["tickSize"])
@@ -209,31 +222,16 @@ class Lane:
 
     # Processes.
 
-    def _keep_running(self) -> None:
+    def _keep_running(self, victim: Part) -> None:
         """Start what is not running, and wait until the trader has the account."""
         from trading.models import Lease
 
-        roles = ("trader", "worker") if self._stage.apart else ("everything",)
-        for role in roles:
-            pid = self._pids.get(role)
-            if pid is None or self._stage.warm.ended(pid, 0) is not None:
-                self._pids[role] = self._stage.warm.fork(
-                    role, faults=self._faults, account=self._account.pk
-                )
-        pid = self._pids[roles[0]]
+        victim.keep_running()
+        pid = self._trader.keep_running()
         ready = Lease.objects.filter(account=self._account, pid=pid, reconciled=True)
         if not _until(ready.exists, READY_S):
             row = Lease.objects.get(account=self._account)
             raise NeverCame(f"the trader does not reconcile: {row.status}, {row.doubts}")
-
-    def _until_dead(self, point: str) -> float:
-        """When the process that reached the point died, by the monotonic clock."""
-        role = "everything"
-        if self._stage.apart:
-            role = "worker" if point in WORKER_POINTS else "trader"
-        if self._stage.warm.ended(self._pids[role], DEATH_S) != -signal.SIGKILL:
-            raise NeverCame(f"{role} did not reach the point")
-        return time.monotonic()
 
     # What must hold.
 
@@ -277,19 +275,37 @@ class Lane:
         return sorted(set(SYMBOLS) - set(live.values_list("symbol", flat=True)))
 
     def _new_bot(self) -> Bot:
-        from analysis.services import profile_technical
+        from analysis.choices import AnalystKind
+        from analysis.models import AnalystProfile
         from trading.choices import Autonomy, BotState
         from trading.services import bot_create
 
+        name = f"bot {uuid.uuid4().hex[:8]}"
+        # A profile of its own: the same question to the same analyst is not asked twice.
+        profile = AnalystProfile.objects.create(name=name, kind=AnalystKind.TECHNICAL)
         return bot_create(
             account=self._account,
-            name=f"bot {uuid.uuid4().hex[:8]}",
-            timeframe="1d",
+            name=name,
+            timeframe=_timeframe(),
             symbols=SYMBOLS,
-            analyst_profile=profile_technical(),
+            analyst_profile=profile,
             autonomy=Autonomy.AUTO,
             state=BotState.RUNNING,
         )
+
+
+def _timeframe() -> str:
+    """The one whose newest candle leaves a cycle the most time to begin."""
+    from exchange.candles import floor_time
+    from exchange.domain import TIMEFRAMES
+
+    now = datetime.now(UTC)
+    left = {
+        name: floor_time(now, span) + span / 3 - now
+        for name, span in TIMEFRAMES.items()
+        if name in ("15m", "1h", "4h", "1d")
+    }
+    return max(left, key=lambda name: left[name])
 
 
 def _until(look: Callable[[], T], seconds: float) -> T:

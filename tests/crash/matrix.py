@@ -76,6 +76,7 @@ def run(
             thread.start()
         for thread in threads:
             thread.join()
+        stage.worker.stop()
         return game.broken
 
 
@@ -133,18 +134,18 @@ def _account(number: int) -> ExchangeAccount:
     from tests.crash.lane import SYMBOLS
     from tests.crash.prepare import loosen
     from trading.choices import RiskProfile
-    from trading.services import account_connect
+    from trading.connection import Application, account_connect
 
     suffix = f"-{number + 1}" if number else ""
-    account = account_connect(
+    wish = Application(
         name=f"Matrix {number + 1}",
         mode=Mode.DEMO,
-        profile=RiskProfile.CLASSIC,
         symbols=SYMBOLS,
+        profile=RiskProfile.CLASSIC,
         api_key=f"sim-key{suffix}",
-        api_secret=f"sim-secret{suffix}",
-        actor=None,
+        api_secret="sim-secret",
     )
+    account = account_connect(wish, actor=None)
     loosen(account)
     return account
 

@@ -10,6 +10,7 @@ import json
 import os
 import queue
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -36,7 +37,7 @@ class Venue:
 
     def rows(self, since: int = 0) -> list[dict[str, Any]]:
         """The ledger after row ``since``."""
-        found: list[dict[str, Any]] = self._get(f"/__sim/ledger?since={since}")["rows"]
+        found: list[dict[str, Any]] = self._get(f"/__sim/ledger?since={since}")
         return found
 
     def last(self, symbol: str) -> str:
@@ -54,10 +55,9 @@ class Venue:
         """Turn a knob."""
         self._post("/__sim/knob", knob)
 
-    def _get(self, path: str) -> dict[str, Any]:
+    def _get(self, path: str) -> Any:
         with urlopen(self.url + path, timeout=10) as answer:
-            content: dict[str, Any] = json.load(answer)
-        return content
+            return json.load(answer)
 
     def _post(self, path: str, content: dict[str, Any]) -> None:
         body = json.dumps(content).encode()
@@ -137,16 +137,50 @@ class WarmParent:
                 self._ended[answer["ended"]] = answer["code"]
 
 
+class Part:
+    """A process of the product that is started again whenever it is gone."""
+
+    def __init__(self, warm: WarmParent, role: str, account: int = 0) -> None:
+        self._warm, self._role, self._account = warm, role, account
+        self.faults = Path(os.environ["FAULTS_DIR"]) / f"{role}-{account}"
+        self.faults.mkdir(parents=True)
+        self.pid = 0
+
+    def keep_running(self) -> int:
+        """Start it unless it runs; returns its pid."""
+        if not self.pid or self._warm.ended(self.pid, 0) is not None:
+            self.pid = self._warm.fork(self._role, faults=self.faults, account=self._account)
+        return self.pid
+
+    def until_killed(self, timeout_s: float) -> None:
+        """Wait for its death by SIGKILL. Raises ``NeverCame``."""
+        if self._warm.ended(self.pid, timeout_s) != -signal.SIGKILL:
+            raise NeverCame(f"{self._role} did not reach the point")
+
+    def stop(self) -> None:
+        """End it in order. Raises ``NeverCame``."""
+        if not self.pid or self._warm.ended(self.pid, 0) is not None:
+            return
+        os.kill(self.pid, signal.SIGTERM)
+        if self._warm.ended(self.pid, 10) is None:
+            raise NeverCame(f"{self._role} does not end")
+
+
 @dataclass
 class Stage:
-    """A running stage. ``apart`` says whether trader and worker are processes of their own."""
+    """A running stage. ``apart`` says whether trader and worker are processes of their own; all
+    lanes share the one worker, whose cases take turns."""
 
     apart: bool
     folder: Path
     venue: Venue
     warm: WarmParent
     lanes: int
-    port: int = field(default_factory=free_port)
+    worker_turn: threading.Lock = field(default_factory=threading.Lock)
+    worker: Part = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.worker = Part(self.warm, "worker")
 
 
 @contextmanager
@@ -154,7 +188,7 @@ def open_stage(*, apart: bool, lanes: int, seed: int) -> Iterator[Stage]:
     """Start everything, prepare the database, and leave nothing behind."""
     folder = Path(tempfile.mkdtemp(prefix="autotrader-matrix-"))
     with ExitStack() as ends:
-        ends.callback(shutil.rmtree, folder, ignore_errors=True)
+        ends.callback(_remove, folder)
         url = _simulator(ends, folder, lanes, seed)
         port = free_port()
         _surroundings(ends, folder, url, port, apart=apart)
@@ -169,8 +203,14 @@ def open_stage(*, apart: bool, lanes: int, seed: int) -> Iterator[Stage]:
         connections.close_all()
         warm = WarmParent(folder)
         ends.callback(warm.close)
-        yield Stage(apart, folder, Venue(url), warm, lanes, port)
+        yield Stage(apart, folder, Venue(url), warm, lanes)
         connections.close_all()
+
+
+def _remove(folder: Path) -> None:
+    """The logs of a run are kept where ``KEEP_STAGE`` asks for them."""
+    if "KEEP_STAGE" not in os.environ:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _surroundings(ends: ExitStack, folder: Path, url: str, port: int, *, apart: bool) -> None:

@@ -35,7 +35,7 @@ class Count:
     @property
     def bound(self) -> float | None:
         """Upper 95 % bound of the failure rate after n cases without one: 3/n (rule of three)."""
-        return 3 / self.n if self.n and not self.failed else None
+        return min(1.0, 3 / self.n) if self.n and not self.failed else None
 
 
 class Tally:
