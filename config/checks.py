@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, Tags, register
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.db import connection
 
 from config.environment import Deployment
 from exchange.choices import Mode
 from exchange.models import ExchangeAccount
+from exchange.secrets import SecretsUnreadable
+from exchange.services import secret_read
 
 REFUSED = "Mainnet trading is refused until the risk limits and access rights for it are built."
 
@@ -37,6 +39,22 @@ def check_live_accounts(
     return [Error(f"{REFUSED} Account: {name}", hint=hint, id="exchange.E001") for name in names]
 
 
+@register(Tags.database)
+def check_sealed_keys(databases: Sequence[str] | None = None, **kwargs: Any) -> list[CheckMessage]:
+    """Say which accounts are halted because their secret can't be decrypted; others may trade."""
+    tables = connection.introspection.table_names() if databases else []
+    if ExchangeAccount._meta.db_table not in tables:
+        return []
+    problems: list[CheckMessage] = []
+    for account in ExchangeAccount.objects.filter(is_active=True).exclude(api_secret_sealed=""):
+        try:
+            secret_read(account)
+        except SecretsUnreadable as error:
+            text = f"{account} is halted: {error}."
+            problems.append(Warning(text, hint="See `manage.py doctor`.", id="exchange.W001"))
+    return problems
+
+
 @register("deployment", deploy=True)
 def check_production_parts(**kwargs: Any) -> list[CheckMessage]:
     """Refuse parts that live in one process where the processes are apart."""
@@ -49,4 +67,10 @@ def check_production_parts(**kwargs: Any) -> list[CheckMessage]:
         problems.append(("The channel layer lives in one process.", "Set REDIS_URL."))
     if settings.DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
         problems.append(("The database is a file of one machine.", "Set DATABASE_URL."))
-    return [Error(text, hint=hint, id="config.E001") for text, hint in problems]
+    found: list[CheckMessage] = [
+        Error(text, hint=hint, id="config.E001") for text, hint in problems
+    ]
+    if settings.KEY_ENCRYPTION_KEY is None:
+        text = "The key that encrypts exchange keys is a file in the data folder of one machine."
+        found.append(Warning(text, hint="Set KEY_ENCRYPTION_KEY.", id="config.W001"))
+    return found

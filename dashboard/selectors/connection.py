@@ -148,7 +148,7 @@ def _place(account: ExchangeAccount, mode: Mode) -> tuple[Fact, ...]:
         host = str(error)
     return (
         Fact("Environment", mode.label),
-        Fact("Site", region.label),
+        Fact("Site", region),
         Fact("Host", host),
     )
 
@@ -232,10 +232,14 @@ def _link(row: VenueLink, now: datetime) -> LinkRow:
         state=words,
         tone=LINK_TONES[state],
         reason=row.reason,
-        offset=fmt.UNKNOWN if row.clock_offset_ms is None else f"{row.clock_offset_ms} ms",
+        offset=_milliseconds(row.clock_offset_ms),
         heard=f"{fmt.age((now - row.updated_at).total_seconds())} ago",
         streams=tuple(sorted((str(name), str(words)) for name, words in row.streams.items())),
     )
+
+
+def _milliseconds(offset: int | None) -> str:
+    return fmt.UNKNOWN if offset is None else f"{fmt.number(offset, 0, signed=True)} ms"
 
 
 def _moment(text: str | None) -> datetime | None:

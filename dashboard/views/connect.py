@@ -11,6 +11,7 @@ from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
@@ -80,7 +81,7 @@ def _examine(request: HttpRequest) -> HttpResponse:
     except (ActionRefused, ExchangeError) as error:
         form.add_error(None, str(error))
         return _again(request, form)
-    return redirect("connect")
+    return redirect(f"{reverse('connect')}#said")
 
 
 def _again(request: HttpRequest, form: ApplicationForm) -> HttpResponse:

@@ -65,7 +65,8 @@ def live_market(account: ExchangeAccount, clock: Clock, *, streamed: bool) -> Li
     rest = BybitRest(hosts, None, clock=clock, link=link)
     stream = None
     if streamed:
-        stream = PublicStream(hosts.ws_public, clock=clock, on_state=link.stream_state)
+        told = _stream_teller(link, "public")
+        stream = PublicStream(hosts.ws_public, clock=clock, on_state=told)
         stream.start()
     market = BybitMarket(rest, stream, account.market_session.symbols)
     return LiveMarket(market, rest, stream)
@@ -89,7 +90,11 @@ def live_client(
     stream = None
     if streamed:
         stream = PrivateStream(
-            hosts.ws_private, credentials, rest.server_time, clock=clock, on_state=link.stream_state
+            hosts.ws_private,
+            credentials,
+            rest.server_time,
+            clock=clock,
+            on_state=_stream_teller(link, "private"),
         )
         stream.start()
     since = account.connected_at or EPOCH
@@ -98,3 +103,12 @@ def live_client(
 
 def _hosts(account: ExchangeAccount) -> Hosts:
     return hosts_for(Mode(account.mode), Region(account.region))
+
+
+def _stream_teller(link: Link, stream: str) -> Callable[[str, str], None]:
+    """Keeps a stream's state under its name."""
+
+    def tell(state: str, reason: str) -> None:
+        link.stream_state(stream, f"{state}: {reason}" if reason else state)
+
+    return tell

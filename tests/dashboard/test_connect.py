@@ -274,7 +274,7 @@ def test_the_connection_page_tells_key_and_links(
         "Halted: needs a person",
         "The API key has expired.",
         "private stream: connected",
-        "-12 ms",
+        "\N{MINUS SIGN}12 ms",
     ):
         assert words in text, words
 
@@ -348,3 +348,16 @@ def test_nothing_of_it_is_logged(console: Client, caplog: pytest.LogCaptureFixtu
         examine(console)
         make(console)
     assert SECRET not in caplog.text
+
+
+@pytest.mark.parametrize("name", ["connection", "connect"])
+def test_the_pages_need_a_login_and_work_without_an_account(console: Client, name: str) -> None:
+    assert Client().get(reverse(name))["Location"].startswith("/login/?next=")
+    answer = console.get(reverse(name))
+    assert answer.status_code == 200
+    assert "script-src 'self';" in answer["Content-Security-Policy"]
+
+
+def test_the_links_are_fetched_again_alone(console: Client, connected: ExchangeAccount) -> None:
+    part = console.get(reverse("connection"), headers={"HX-Request": "true"})
+    assert said(part).lstrip().startswith('<section class="card" id="links"')
