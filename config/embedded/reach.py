@@ -10,7 +10,7 @@ from django.db import DatabaseError, connection
 from django.utils import timezone
 
 from exchange.bybit.findings import Level
-from exchange.choices import Mode
+from exchange.choices import Mode, Region
 from exchange.models import ExchangeAccount
 from trading.accounts import LIVE_PRICE_MODES
 from trading.connection import account_examine
@@ -57,7 +57,7 @@ def reach_lines(account: ExchangeAccount) -> list[str]:
     lines = [f"{account}: {finding.text} {finding.what_to_do}" for finding in looked.problems]
     unreached = looked.problems[0].check == "reachable"
     if unreached and account.mode == Mode.PAPER:
-        lines.append(
-            "Another site: stop with Ctrl-C, then BYBIT_REGION=bybit.eu MARKET=bybit make run"
-        )
+        other = Region.EUROPE if account.region == Region.GLOBAL else Region.GLOBAL
+        again = f"make run MARKET=bybit BYBIT_REGION={other}"
+        lines.append(f"To try another site stop with Ctrl-C, then for example {again}")
     return lines

@@ -84,7 +84,7 @@ def test_where_bybit_does_not_answer_the_choice_of_hosts_is_told() -> None:
     text = "\n".join(reach_lines(ExchangeAccount.objects.get()))
     assert "does not answer" in text
     assert "bybit.nl" in text
-    assert "BYBIT_REGION=bybit.eu MARKET=bybit make run" in text
+    assert "make run MARKET=bybit BYBIT_REGION=bybit.eu" in text
 
 
 def test_a_refused_address_is_told_in_words(venue: SimServer) -> None:
