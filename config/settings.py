@@ -245,6 +245,7 @@ UNFOLD = {
                     },
                     {"title": "Bots", "icon": "smart_toy", "link": reverse_lazy("bots")},
                     {"title": "Events", "icon": "list", "link": reverse_lazy("events")},
+                    {"title": "Connection", "icon": "cable", "link": reverse_lazy("connection")},
                     {"title": "Kill switch", "icon": "power", "link": reverse_lazy("kill")},
                 ],
             },

@@ -29,6 +29,7 @@ from tests.factories.exchange import (
     PaperLedgerEntryFactory,
     PaperOrderFactory,
     PaperPositionFactory,
+    VenueLinkFactory,
     digest,
 )
 from tests.factories.trades import (
@@ -74,5 +75,6 @@ __all__ = [
     "TradeFactory",
     "TradingStateFactory",
     "UserFactory",
+    "VenueLinkFactory",
     "digest",
 ]

@@ -12,7 +12,7 @@ from decimal import Decimal
 from factory.declarations import LazyAttribute, LazyFunction, Sequence, SubFactory
 from factory.django import DjangoModelFactory
 
-from exchange.choices import Mode
+from exchange.choices import LinkState, Mode
 from exchange.models import (
     CandleSeries,
     ExchangeAccount,
@@ -22,6 +22,7 @@ from exchange.models import (
     PaperLedgerEntry,
     PaperOrder,
     PaperPosition,
+    VenueLink,
 )
 
 NOON = datetime(2024, 3, 1, 12, tzinfo=UTC)
@@ -55,6 +56,21 @@ class MarketSessionFactory(DjangoModelFactory[MarketSession]):
     anchor_market = NOON
     anchor_wall = LazyFunction(lambda: datetime.now(UTC))
     reserved_until = NOON
+
+
+class VenueLinkFactory(DjangoModelFactory[VenueLink]):
+    """A connection to the venue that is well."""
+
+    class Meta:
+        model = VenueLink
+
+    account = SubFactory(AccountFactory)
+    name = Sequence(lambda n: f"account-{n}")
+    host = "https://api-demo.bybit.com"
+    state = LinkState.OK
+    clock_offset_ms = 12
+    streams = {"private": "ready"}
+    updated_at = NOON
 
 
 class CandleSeriesFactory(DjangoModelFactory[CandleSeries]):
