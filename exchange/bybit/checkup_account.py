@@ -79,10 +79,11 @@ def _per_symbol(
     hedged, above, held = [], [], []
     for symbol in symbols:
         try:
-            rows = rest.read(Endpoint.POSITIONS, category="linear", symbol=symbol).result["list"]
+            reply = rest.read(Endpoint.POSITIONS, category="linear", symbol=symbol)
         except ReadRefused:
             # A symbol that Bybit does not have is told among the symbols.
             continue
+        rows = reply.result.get("list") or []
         if any(is_hedged(row) for row in rows):
             hedged.append(symbol)
         reports = [position_report(row) for row in rows]

@@ -36,7 +36,8 @@ def symbol_findings(
 
 def _symbol(rest: BybitRest, symbol: str, bounds: Bounds, wallet: Decimal | None) -> Finding:
     try:
-        rows = rest.read(Endpoint.INSTRUMENTS, category="linear", symbol=symbol).result["list"]
+        reply = rest.read(Endpoint.INSTRUMENTS, category="linear", symbol=symbol)
+        rows = reply.result.get("list") or []
     except ReadRefused:
         rows = []
     if not rows:
@@ -47,7 +48,7 @@ def _symbol(rest: BybitRest, symbol: str, bounds: Bounds, wallet: Decimal | None
     if ended is not None:
         return ended
     reply = rest.read(Endpoint.TICKERS, category="linear", symbol=symbol)
-    price = quote(next(iter(reply.result["list"]), {}), time=reply.time).last
+    price = quote(next(iter(reply.result.get("list") or []), {}), time=reply.time).last
     return _smallest(rules, price, bounds, wallet)
 
 

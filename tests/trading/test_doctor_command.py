@@ -212,6 +212,19 @@ def test_a_simulated_account_is_not_asked_about_on_bybit() -> None:
     assert "reachable" not in told
 
 
+def test_a_replay_needs_no_trader() -> None:
+    made = account_create(
+        name="Stepped",
+        mode=Mode.SIM,
+        profile=RiskProfile.CLASSIC,
+        symbols=["BTCUSDT"],
+        market_start=timezone.now(),
+        speed=0,
+    )
+    checks = [one.check for one in installation_findings([made], timezone.now())]
+    assert "trader of Stepped" not in checks
+
+
 def test_an_account_that_does_not_exist_is_refused() -> None:
     with pytest.raises(CommandError, match="no account with id 99"):
         doctor(account=99)
