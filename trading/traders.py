@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import threading
 from contextlib import suppress
+from functools import partial
 
 import structlog
+from django.conf import settings
 from django.db import DatabaseError, close_old_connections, connection
 
 from exchange.errors import ExchangeError
 from exchange.models import ExchangeAccount
 from trading.errors import TradingError
 from trading.execution.desk import Desk, PlugPulled
+from trading.execution.heartbeat import Heartbeat
 from trading.execution.lease import AccountLease
 from trading.execution.loop import LeaseLost, Trader
 from trading.execution.plug import note_death, tell_recovery
-from trading.wiring import WALL, Venue, open_venue
+from trading.execution.watchdog_threads import WatchdogSupervisor
+from trading.wiring import WALL, Venue, open_venue, watchdog_client
 
 logger = structlog.get_logger(__name__)
 
@@ -24,15 +28,17 @@ TAKE_OVER_EVERY_S = 1.0
 # A venue that can't be opened (a key that can't be read, a refused site) is tried this seldom.
 OPEN_AGAIN_S = 15.0
 LOOK_FOR_ACCOUNTS_S = 5.0
+WATCHDOGS_END_S = 0.3
 
 
 class AccountTrader(threading.Thread):
     """Keeps one account traded: waits for the lease, trades, recovers after a fall."""
 
-    def __init__(self, account: ExchangeAccount) -> None:
+    def __init__(self, account: ExchangeAccount, heartbeat: Heartbeat | None = None) -> None:
         super().__init__(name=f"trader-{account.pk}", daemon=True)
         self.account = account
         self.stopping = threading.Event()
+        self._heartbeat = heartbeat
 
     def run(self) -> None:
         """Trade until told to stop; whatever ends a trader, the next one recovers."""
@@ -82,6 +88,12 @@ class AccountTrader(threading.Thread):
             lease=lease,
             stop=self.stopping,
         )
+        if self._heartbeat is not None:
+            desk.pulse = partial(self._heartbeat.tell, of=str(self.account))
+        # What entries wait for (the venue's clock, the account's modes) is known from the start.
+        for _, chore in venue.chores:
+            with suppress(ExchangeError):
+                chore()
         if venue.clock is not None:
             venue.clock.resume()
             venue.clock.extend()
@@ -102,6 +114,8 @@ class AccountTrader(threading.Thread):
             keeper.join(timeout=2)
         if venue.clock is not None:
             venue.clock.freeze()
+        if self._heartbeat is not None:
+            self._heartbeat.forget(of=str(self.account))
 
     def _wait_for(self, lease: AccountLease) -> bool:
         """Stay passive while somebody else trades the account; say so once, and when it ends."""
@@ -122,7 +136,7 @@ class AccountTrader(threading.Thread):
     def _keep(self, venue: Venue, desk: Desk) -> None:
         """Market time runs while the lease is ours (no trader, no time), and the venue's chores are
         done."""
-        due = [WALL.monotonic()] * len(venue.chores)
+        due = [WALL.monotonic() + every_s for every_s, _ in venue.chores]
         while not desk.lease_over.wait(KEEP_EVERY_S):
             close_old_connections()
             try:
@@ -146,6 +160,8 @@ class TraderSupervisor:
     def __init__(self, account_ids: list[int] | None = None) -> None:
         self._account_ids = account_ids
         self._traders: dict[int, AccountTrader] = {}
+        url = settings.HEARTBEAT_URL
+        self._heartbeat = Heartbeat(url, WALL) if url else None
         self._stopping = threading.Event()
         self._looking = threading.Thread(target=self._look, name="supervisor", daemon=True)
 
@@ -156,6 +172,8 @@ class TraderSupervisor:
 
     def start(self) -> None:
         """Start a trader for every account that can be traded here, and look for new ones."""
+        if self._heartbeat is not None:
+            self._heartbeat.start()
         self._start_missing()
         self._looking.start()
 
@@ -172,7 +190,7 @@ class TraderSupervisor:
             accounts = accounts.filter(pk__in=self._account_ids)
         for account in accounts:
             if account.pk not in self._traders and not self._stopping.is_set():
-                trader = AccountTrader(account)
+                trader = AccountTrader(account, self._heartbeat)
                 self._traders[account.pk] = trader
                 trader.start()
 
@@ -186,3 +204,22 @@ class TraderSupervisor:
         for thread in (self._looking, *traders):
             if thread.is_alive():
                 thread.join(max(0.0, deadline - WALL.monotonic()))
+        if self._heartbeat is not None:
+            self._heartbeat.stop()
+
+
+class GuardedTraders:
+    """Traders and watchdogs in one process, where there is only one."""
+
+    def __init__(self) -> None:
+        self._traders = TraderSupervisor()
+        self._watchdogs = WatchdogSupervisor(watchdog_client, WALL)
+
+    def start(self) -> None:
+        self._traders.start()
+        self._watchdogs.start()
+
+    def stop(self, timeout: float) -> None:
+        """Traders first; the watchdogs may be cut off, because they keep nothing."""
+        self._traders.stop(timeout)
+        self._watchdogs.stop(WATCHDOGS_END_S)

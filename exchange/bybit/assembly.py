@@ -84,8 +84,8 @@ def live_client(
     Raises ``HostRefused``, and ``SecretsUnreadable`` where the key's secret can't be decrypted.
     """
     hosts, credentials = _hosts(account), credentials_of(account)
-    name = f"account-{account.pk}" if streamed else f"watchdog-{account.pk}"
-    link = Link(name, account.pk, hosts.rest)
+    # A client without a stream is the watchdog's, which leaves its notes itself.
+    link = Link(f"account-{account.pk}" if streamed else "", account.pk, hosts.rest)
     rest = BybitRest(hosts, credentials, clock=clock, link=link)
     stream = None
     if streamed:

@@ -25,7 +25,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         # Imported here: it pulls in the market and its numbers, which other commands don't need.
-        from trading.traders import TraderSupervisor
+        from trading.traders import GuardedTraders
 
         if not settings.EMBEDDED:
             raise CommandError(
@@ -53,7 +53,7 @@ class Command(BaseCommand):
             first_things.start()
             Reach(self._say).start()
 
-        code = Embedded(listener, TaskThreads(), TraderSupervisor(), started).run()
+        code = Embedded(listener, TaskThreads(), GuardedTraders(), started).run()
         if first_things.is_alive():
             first_things.stop()
         lock.close()
