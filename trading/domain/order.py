@@ -1,9 +1,13 @@
-"""States of an order and the only ways between them."""
+"""States of an order, the only ways between them, and when an entry is taken back."""
 
 from __future__ import annotations
 
-from exchange.domain import VenueOrderStatus
-from trading.choices import OrderState
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from exchange.domain import Side, VenueOrderStatus
+from trading.choices import CancelReason, OrderState
 from trading.errors import IllegalTransition
 
 S = OrderState
@@ -67,3 +71,45 @@ def state_after_report(old: OrderState, status: VenueOrderStatus) -> OrderState:
         return old
     check_transition(old, new)
     return new
+
+
+@dataclass(frozen=True, slots=True)
+class WorkingEntry:
+    """An entry that may still fill. ``shrinking``: its trade is being closed or reduced, or an
+    exit has filled. ``asked`` is the reason for which it was to be taken back already; ``known`` is
+    False while its fate is unknown. Times are market time, ``last`` is None without a price."""
+
+    side: Side
+    price: Decimal
+    stop_loss: Decimal
+    take_profit: Decimal
+    expires_at: datetime | None
+    shrinking: bool = False
+    asked: CancelReason | None = None
+    known: bool = True
+
+
+def take_back(
+    entry: WorkingEntry, last: Decimal | None, now: datetime, *, halted: bool
+) -> CancelReason | None:
+    """Why the rest of an entry is cancelled now, or None while it may wait.
+
+    One that expires does so when it is too old, or when half the way to the target or the stop
+    level has traded without it.
+    """
+    if halted:
+        return CancelReason.KILL_SWITCH
+    if entry.shrinking:
+        return CancelReason.MANUAL
+    if entry.asked is not None:
+        return entry.asked
+    if entry.expires_at is None or not entry.known:
+        return None
+    if entry.expires_at <= now:
+        return CancelReason.EXPIRED
+    if last is None:
+        return None
+    halfway = (entry.price + entry.take_profit) / 2
+    past_half = (last - halfway) * entry.side.sign >= 0
+    at_stop = (last - entry.stop_loss) * entry.side.sign <= 0
+    return CancelReason.TARGET_REACHED if past_half or at_stop else None

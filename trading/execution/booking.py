@@ -202,7 +202,7 @@ def _store_book(trade: models.Trade, execution: Execution, order: models.Order |
     before = trade_book(trade)
     book = fold(before, execution)
     if _fills_too_late(trade, before, execution):
-        trade.close_wanted, trade.target_qty = ExitReason.LATE_FILL, before.open_qty
+        _close_late_fill(trade, before, execution)
     trade.entry_qty, trade.entry_value = book.entry_qty, quantise(book.entry_value)
     trade.exit_qty, trade.exit_value = book.exit_qty, quantise(book.exit_value)
     trade.fees = quantise(book.fees)
@@ -227,10 +227,25 @@ def _ordered_reason(execution: Execution, order: models.Order | None) -> ExitRea
 
 
 def _fills_too_late(trade: models.Trade, before: TradeBook, execution: Execution) -> bool:
-    """Whether an entry fills after exits have begun: what it adds is closed again."""
+    """Whether an entry fills after exits have begun."""
     if execution.side != trade.side or trade.close_wanted or trade.closed_market is None:
         return False
-    return before.open_qty > 0 and execution.time > trade.closed_market
+    live = trade.state in LIVE_TRADES and before.open_qty >= 0
+    return live and execution.time > trade.closed_market
+
+
+def _close_late_fill(trade: models.Trade, before: TradeBook, execution: Execution) -> None:
+    """What the entry adds now is closed again; what was kept on purpose is kept."""
+    trade.close_wanted, trade.target_qty = ExitReason.LATE_FILL, before.open_qty
+    record(
+        "trade_late_fill",
+        f"{trade.symbol}: the entry filled {execution.qty.normalize():f} more after an exit; "
+        "that is closed at market.",
+        account=trade.account,
+        level=EventLevel.WARNING,
+        data={"trade": trade.pk},
+        market_time=execution.time,
+    )
 
 
 def _book_report(account: ExchangeAccount, report: OrderReport, booked: Booked) -> None:

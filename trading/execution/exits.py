@@ -24,7 +24,7 @@ from trading.choices import (
     TradingStateName,
 )
 from trading.domain.exits import CloseTrade, ExitSettings, MoveStop, overtaken
-from trading.domain.order import LIVE
+from trading.domain.order import LIVE, WorkingEntry, take_back
 from trading.domain.pipeline import manage
 from trading.domain.protocol import READINGS_APART_S, ExitFacts, next_exit
 from trading.execution.desk import Desk
@@ -243,7 +243,9 @@ class ExitManager:
             trade = by_id.get(order.trade_id)
             if trade is None:
                 continue
-            reason = CancelReason.KILL_SWITCH if halted else self._expiry(order, trade, now)
+            quote = quote_or_none(self._desk.market, order.symbol)
+            last = quote.last if quote else None
+            reason = take_back(_working_entry(order, trade), last, now, halted=halted)
             if reason is not None and wall - self._asked.get(order.pk, -inf) >= CANCEL_AGAIN_S:
                 self._asked[order.pk] = wall
                 if halted:
@@ -253,28 +255,18 @@ class ExitManager:
     def _is_halted(self) -> bool:
         return trading_state_effective(self._desk.account)[0] is TradingStateName.HALTED
 
-    def _expiry(self, order: Order, trade: Trade, now: datetime) -> CancelReason | None:
-        if trade.close_wanted or trade.exit_qty > 0:
-            return CancelReason.MANUAL
-        if order.cancel_reason:
-            return CancelReason(order.cancel_reason)
-        if order.expires_market is None or order.state == OrderState.UNKNOWN:
-            return None
-        if order.expires_market <= now:
-            return CancelReason.EXPIRED
-        return CancelReason.TARGET_REACHED if self._left_behind(order, trade) else None
 
-    def _left_behind(self, order: Order, trade: Trade) -> bool:
-        """Half the way to the target, or the stop level, has traded without us."""
-        try:
-            last = self._desk.market.quote(order.symbol).last
-        except MarketDataError:
-            return False
-        sign = Side(trade.side).sign
-        halfway = (order.price + trade.take_profit) / 2
-        past_half: bool = (last - halfway) * sign >= 0
-        at_stop: bool = (last - trade.stop_loss) * sign <= 0
-        return past_half or at_stop
+def _working_entry(order: Order, trade: Trade) -> WorkingEntry:
+    return WorkingEntry(
+        side=Side(trade.side),
+        price=order.price,
+        stop_loss=trade.stop_loss,
+        take_profit=trade.take_profit,
+        expires_at=order.expires_market,
+        shrinking=bool(trade.close_wanted) or trade.exit_qty > 0,
+        asked=CancelReason(order.cancel_reason) if order.cancel_reason else None,
+        known=order.state != OrderState.UNKNOWN,
+    )
 
 
 def _holders(trade: Trade) -> QuerySet[Trade]:

@@ -209,6 +209,7 @@ class Trader:
         self._hear()
         trades, orders = self._live()
         open_trades = [trade for trade in trades if trade.state == TradeState.OPEN]
+        self._tell_watchdog(open_trades)
         self._protector.read_back()
         self._protector.check(open_trades)
         kept = ", ".join(f"{t.symbol} (stop {t.stop_loss.normalize():f})" for t in open_trades)

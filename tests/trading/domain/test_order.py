@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from graphlib import TopologicalSorter
 from itertools import product
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exchange.domain import VenueOrderStatus
-from trading.choices import OrderState
+from exchange.domain import Side, VenueOrderStatus
+from tests.trading.domain.made import MINUTE, NOW
+from trading.choices import CancelReason, OrderState
 from trading.domain.order import (
     FINAL,
     LATE,
     LIVE,
     TRANSITIONS,
     WORKING,
+    WorkingEntry,
     check_transition,
     state_after_report,
+    take_back,
 )
 from trading.errors import IllegalTransition
 
 S, V = OrderState, VenueOrderStatus
+D = Decimal
 
 ALLOWED = {
     S.CREATED: {S.SUBMITTED, S.CANCELLED, S.REJECTED},
@@ -129,3 +135,42 @@ def test_an_order_that_was_reported_filled_stays_filled(reports: list[VenueOrder
     for status in reports:
         state = state_after_report(state, status)
     assert state is S.FILLED
+
+
+def waiting(**changes: Any) -> WorkingEntry:
+    """A long that waits at 99 with its stop at 95 and its target at 110."""
+    facts: dict[str, Any] = {"expires_at": NOW, "price": D(99)}
+    return WorkingEntry(side=Side.BUY, stop_loss=D(95), take_profit=D(110), **(facts | changes))
+
+
+@pytest.mark.parametrize(
+    ("changes", "last", "reason"),
+    [
+        ({}, "100", None),
+        ({}, "104.4", None),
+        ({}, "104.5", CancelReason.TARGET_REACHED),
+        ({}, "95", CancelReason.TARGET_REACHED),
+        ({}, None, None),
+        ({"expires_at": NOW - 2 * MINUTE}, "100", CancelReason.EXPIRED),
+        ({"expires_at": None}, "95", None),
+        ({"known": False}, "95", None),
+        ({"asked": CancelReason.OPPOSITE}, "95", CancelReason.OPPOSITE),
+        ({"asked": CancelReason.OPPOSITE, "known": False}, "95", CancelReason.OPPOSITE),
+        ({"shrinking": True, "asked": CancelReason.EXPIRED}, "100", CancelReason.MANUAL),
+    ],
+)
+def test_an_entry_is_taken_back_for_the_first_reason_that_applies(
+    changes: dict[str, Any], last: str | None, reason: CancelReason | None
+) -> None:
+    price = None if last is None else D(last)
+    before = NOW - MINUTE
+    assert take_back(waiting(**changes), price, before, halted=False) is reason
+    assert take_back(waiting(**changes), price, before, halted=True) is CancelReason.KILL_SWITCH
+
+
+def test_a_short_entry_is_left_behind_downwards() -> None:
+    short = WorkingEntry(Side.SELL, D(101), D(105), D(90), NOW)
+    before = NOW - MINUTE
+    assert take_back(short, D("95.6"), before, halted=False) is None
+    assert take_back(short, D("95.5"), before, halted=False) is CancelReason.TARGET_REACHED
+    assert take_back(short, D(105), before, halted=False) is CancelReason.TARGET_REACHED

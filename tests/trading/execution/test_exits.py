@@ -318,6 +318,20 @@ def test_what_an_entry_fills_after_exits_began_is_closed_again(floor: Floor) -> 
     assert floor.venue.size("BTCUSDT") == D(4)
 
 
+def test_what_an_entry_fills_after_its_stop_closed_it_is_closed_too(floor: Floor) -> None:
+    order = resting(floor)
+    floor.venue.fill(order.order_link_id, D(6), price=D(99))
+    floor.rounds()
+    floor.venue.trigger("BTCUSDT", ExecutionKind.STOP_LOSS, D(95))
+    floor.market.play(*candles(95, 96))
+    floor.venue.fill(order.order_link_id, D(4), price=D(96))
+    floor.pass_seconds(3)
+    trade = now(order.trade)
+    assert (trade.state, trade.entry_qty, trade.exit_qty) == (TradeState.CLOSED, D(10), D(10))
+    assert trade.exit_reason == ExitReason.LATE_FILL
+    assert floor.venue.size("BTCUSDT") == 0
+
+
 def test_an_unknown_entry_is_cancelled_by_its_id_when_trading_halts(floor: Floor) -> None:
     floor.venue.lose = "after"
     floor.venue.before_post = lambda request: floor.venue.hidden.add(request.order_link_id)
