@@ -87,6 +87,7 @@ class AccountTrader(threading.Thread):
             clock=WALL,
             lease=lease,
             stop=self.stopping,
+            live=venue.clock is None,
         )
         if self._heartbeat is not None:
             desk.pulse = partial(self._heartbeat.tell, of=str(self.account))

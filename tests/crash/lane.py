@@ -7,7 +7,7 @@ import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -29,6 +29,8 @@ PROOF_S = 45.0
 MAX_GAP_S = 5.0
 POLL_S = 0.05
 NOTIONAL = Decimal(60)
+# Limits of entries, as a share of the last price.
+AT_ONCE, RESTING = Decimal("1.004"), Decimal("0.997")
 
 WORKER_POINTS = ("K1", "K2", "K5")
 ENTRY_POINTS = ("K8", "K9", "K10", "K11", "K12", "K13")
@@ -116,31 +118,31 @@ class Lane:
             return lambda: self._command("close", trade, {})
         return lambda: self._command("reconcile", None, {})
 
-    def _signal(self) -> int:
-        """An approved signal that can be filled at once; returns its id."""
+    def _signal(self, *, symbol: str = "", resting: bool = False) -> int:
+        """An approved signal that can be filled at once, or that waits for a lower price; returns
+        its id."""
         from tests.factories import AnalysisFactory, CycleFactory, SignalFactory
         from trading.models import Signal
         from trading.payload import payload_hash
 
-        symbol = self._random.choice(self._free_symbols())
+        symbol = symbol or self._random.choice(self._free_symbols())
         rules = self._stage.venue.rules(symbol)
         tick = Decimal(rules["priceFilter"]["tickSize"])
         step = Decimal(rules["lotSizeFilter"]["qtyStep"])
         last = Decimal(self._stage.venue.last(symbol))
-        limit = _multiple(last * Decimal("1.004"), tick, ROUND_CEILING)
+        limit = _multiple(last * (RESTING if resting else AT_ONCE), tick, ROUND_CEILING)
         now = datetime.now(UTC)
         profile = self._bot.analyst_profile
         prices = {
-            "entry_price": last,
+            "entry_price": limit if resting else last,
             "stop_loss": _multiple(last * Decimal("0.97"), tick, ROUND_FLOOR),
             "take_profit": _multiple(last * Decimal("1.06"), tick, ROUND_CEILING),
         }
         analysis = AnalysisFactory.create(
             symbol=symbol, candle_time=now, profile=profile, input_hash=uuid.uuid4().hex, **prices
         )
-        boundary = now - timedelta(seconds=self._random.random())
         row = SignalFactory.create(
-            cycle=CycleFactory.create(bot=self._bot, boundary=boundary, attempt=1),
+            cycle=CycleFactory.create(bot=self._bot, boundary=now, attempt=1),
             symbol=symbol,
             analysis=analysis,
             decided_at=now,
@@ -151,6 +153,7 @@ class Lane:
             atr=last / 100,
             state="claimed",
             limits_version=2,
+            time_in_force="gtc" if resting else "ioc",
             **prices,
         )
         digest = payload_hash(Signal.objects.get(pk=row.pk))

@@ -16,7 +16,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -183,8 +183,14 @@ class Stage:
         self.worker = Part(self.warm, "worker")
 
 
+# Puts something between product and simulator: from its URL, the settings to start with.
+Through = Callable[[ExitStack, str], Mapping[str, str]]
+
+
 @contextmanager
-def open_stage(*, apart: bool, lanes: int, seed: int) -> Iterator[Stage]:
+def open_stage(
+    *, apart: bool, lanes: int, seed: int, through: Through | None = None
+) -> Iterator[Stage]:
     """Start everything, prepare the database, and leave nothing behind."""
     folder = Path(tempfile.mkdtemp(prefix="autotrader-matrix-"))
     with ExitStack() as ends:
@@ -192,6 +198,8 @@ def open_stage(*, apart: bool, lanes: int, seed: int) -> Iterator[Stage]:
         url = _simulator(ends, folder, lanes, seed)
         port = free_port()
         _surroundings(ends, folder, url, port, apart=apart)
+        if through is not None:
+            os.environ.update(through(ends, url))
         import django
 
         django.setup()

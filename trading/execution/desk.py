@@ -47,8 +47,9 @@ class Desk:
     entries are off; ``deaf`` while the exchange does not answer; ``blind_spots`` are doubts
     of our own making; ``suspected`` differences of the last comparison with when each was first
     seen, ``checked_trades`` those whose results agreed; ``pulse`` is told in each round why
-    positions may not be safe (nothing: they are). ``stop`` asks the trader to end cleanly,
-    ``lease_over`` tells its helpers that it has ended."""
+    positions may not be safe (nothing: they are). On a ``live`` market prices go on while nobody
+    trades; after a crash there, signals of bars up to ``entries_after`` are not sent. ``stop``
+    asks the trader to end cleanly, ``lease_over`` tells its helpers that it has ended."""
 
     account: ExchangeAccount
     client: ExchangeClient
@@ -58,6 +59,8 @@ class Desk:
     stop: threading.Event = field(default_factory=threading.Event)
     lease_over: threading.Event = field(default_factory=threading.Event)
     plug: Plug = field(default_factory=Plug)
+    live: bool = False
+    entries_after: datetime | None = None
     reconciled: bool = False
     doubts: list[str] = field(default_factory=list)
     external: list[str] = field(default_factory=list)

@@ -10,7 +10,7 @@ from django.db import transaction
 from analysis.domain import Direction
 from exchange.errors import ExchangeError, MarketDataError
 from exchange.fault_points import fault_point
-from trading.choices import ApprovalDecision, BotState, SignalState
+from trading.choices import ApprovalDecision, BotState, EventLevel, SignalState
 from trading.domain.exits import ExitSettingsInvalid
 from trading.domain.ownership import symbol_closed
 from trading.domain.pipeline import ApprovedSignal, admit
@@ -36,7 +36,7 @@ logger = structlog.get_logger(__name__)
 def enter_approved(desk: Desk) -> bool:
     """Admit and send every approved signal, best rank first. True if any was there."""
     rows = Signal.objects.filter(account=desk.account, state=SignalState.APPROVED)
-    signals = list(rows.select_related("bot", "analysis").order_by("cycle_id", "rank"))
+    signals = list(rows.select_related("bot", "analysis", "cycle").order_by("cycle_id", "rank"))
     for signal in signals:
         claimed = Signal.objects.filter(pk=signal.pk, state=SignalState.APPROVED).update(
             state=SignalState.CLAIMED, state_changed_at=desk.clock.now()
@@ -66,6 +66,8 @@ def _refusal(desk: Desk, signal: Signal) -> Verdict | None:
     """The rule that says no to the approved payload now, or None."""
     if payload_hash(signal) != signal.payload_hash:
         return _failed("payload", "The payload is not the one that was approved.")
+    if desk.entries_after is not None and signal.cycle.boundary <= desk.entries_after:
+        return _failed("after_crash", "After a crash entries wait for the next bar.")
     bot = signal.bot
     if bot.state != BotState.RUNNING:
         return _failed("bot_state", f"The bot is {BotState(bot.state).label.lower()}.")
@@ -130,10 +132,21 @@ def _drop(desk: Desk, signal: Signal, verdict: Verdict) -> None:
 
 
 def drop_interrupted(desk: Desk) -> None:
-    """At start: signals that a trader claimed and never turned into an order are dropped."""
-    rows = Signal.objects.filter(account=desk.account, state=SignalState.CLAIMED)
-    for signal in rows:
+    """At start: signals that a trader claimed and never turned into an order are dropped; on a
+    live market also those that were approved meanwhile, because nothing is caught up on. After a
+    crash there, entries wait for the next bar of each bot."""
+    missed = [SignalState.CLAIMED, *([SignalState.APPROVED] if desk.live else [])]
+    for signal in Signal.objects.filter(account=desk.account, state__in=missed):
         _drop(desk, signal, _failed("interrupted", "The trader stopped before it was sent."))
+    if desk.live and desk.lease.inherited:
+        desk.entries_after = desk.market.now()
+        record(
+            "engine_crashed",
+            "The last trader did not stop in order; entries wait for the next bar of each bot.",
+            account=desk.account,
+            level=EventLevel.WARNING,
+            market_time=desk.entries_after,
+        )
 
 
 def expire_approvals(desk: Desk) -> None:

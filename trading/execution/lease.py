@@ -112,6 +112,8 @@ class AccountLease:
         self.account = account
         self.holder = f"{BOOT_ID}/{os.getpid()}/{uuid.uuid4().hex[:8]}"
         self.token = 0
+        # Whether the last holder never gave the lease back, as after a crash.
+        self.inherited = False
         self._clock = clock
         self._lock = session_lock(account)
         self._valid_until = 0.0
@@ -143,6 +145,7 @@ class AccountLease:
             self._lock.release()
             return False
         self.token = row.token + 1
+        self.inherited = bool(row.holder)
         self._hold_from(asked)
         return True
 
