@@ -179,17 +179,15 @@ def next_exit(facts: ExitFacts) -> ExitOrder | None:
     """The order that brings the trade to its target, or None while there is none to send.
 
     Only the difference is sent. After an exit whose fate is not known it is counted from a
-    position that was read twice; one that leaves something open also waits until the lost one can't
-    land any more. A full close is repeated, 1 to 10 seconds apart, until nothing is left.
+    position that was read twice, and not before a second one can do harm. A full close is repeated,
+    1 to 10 seconds apart, until nothing is left.
     """
     if facts.working or facts.since_last_s < retry_pause(facts.attempts):
         return None
     ours = facts.open_qty - facts.awaited
     if facts.doubtful:
-        if facts.target > 0 and facts.since_last_s < LANDING_S:
-            return None
         size = settled_size(facts.readings)
-        if size is None:
+        if size is None or facts.since_last_s < _patience(facts):
             return None
         ours = min(ours, size)
     qty = ours - facts.target
@@ -200,6 +198,17 @@ def next_exit(facts: ExitFacts) -> ExitOrder | None:
     if _may_close_all(facts):
         return ExitOrder(ZERO, ExitForm.CLOSE_ALL)
     return ExitOrder(_bounded(qty, facts.max_qty), ExitForm.MARKET)
+
+
+def _patience(facts: ExitFacts) -> float:
+    """Seconds after an exit whose fate is not known before another may follow.
+
+    A whole close of what is all ours can't sell too much. One of a shared position waits until
+    the lost one can't land any more. A reduction can wait for the whole proof: its stop stands.
+    """
+    if _may_close_all(facts):
+        return 0.0
+    return LANDING_S if facts.target == 0 else PROOF_S
 
 
 def _may_close_all(facts: ExitFacts) -> bool:

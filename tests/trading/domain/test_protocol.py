@@ -190,7 +190,7 @@ def test_exits_repeat_one_to_ten_seconds_apart() -> None:
 
 
 def test_after_a_lost_exit_the_difference_is_counted_from_the_settled_position() -> None:
-    lost: dict[str, Any] = {"doubtful": True, "attempts": 1, "since_last_s": 7.0}
+    lost: dict[str, Any] = {"doubtful": True, "attempts": 1, "since_last_s": 30.0}
     assert wish(50, 100, **lost) is None
     assert wish(50, 100, **lost, readings=readings((75, 0), (75, 1))) == ExitOrder(
         D(25), ExitForm.MARKET
@@ -208,8 +208,10 @@ def test_a_part_is_not_sold_again_while_the_lost_order_may_still_land() -> None:
         "attempts": 1,
         "readings": readings((10, 0), (10, 1)),
     }
-    assert wish(5, since_last_s=5.9, **facts) is None
-    assert wish(5, since_last_s=6.0, **facts) == ExitOrder(D(5), ExitForm.MARKET)
+    assert wish(5, since_last_s=29.9, **facts) is None
+    assert wish(5, since_last_s=30.0, **facts) == ExitOrder(D(5), ExitForm.MARKET)
+    assert wish(0, since_last_s=5.9, shared=True, **facts) is None
+    assert wish(0, since_last_s=6.0, shared=True, **facts) == ExitOrder(D(10), ExitForm.MARKET)
     # A whole close can't sell too much, and does not wait.
     assert wish(0, since_last_s=2.0, **facts) == ExitOrder(D(0), ExitForm.CLOSE_ALL)
 

@@ -243,7 +243,7 @@ def test_two_quarter_closes_with_a_lost_answer_sell_half(
     Trade.objects.update(close_wanted=ExitReason.MANUAL, target_qty=D(5))
     floor.pass_seconds(shown_after)
     floor.venue.hidden.clear()
-    floor.pass_seconds(20)
+    floor.pass_seconds(40)
     assert floor.venue.size("BTCUSDT") == D(5)
     assert (now(trade).exit_qty, trade.close_wanted) == (D(5), "")
     assert not any(post.close_all for post in floor.venue.posts)

@@ -84,13 +84,20 @@ def test_an_undisturbed_trade_agrees_in_all_four_checks(day: TradingDay) -> None
     assert "engine_differs" not in kinds()
 
 
+@pytest.mark.parametrize("lag_ms", [0, 12_000])
 @pytest.mark.parametrize("fault", ["drop_before", "drop_after"])
-def test_two_quarter_closes_with_a_lost_answer_sell_half(day: TradingDay, fault: str) -> None:
+def test_two_quarter_closes_with_a_lost_answer_sell_half(
+    day: TradingDay, fault: str, lag_ms: int
+) -> None:
+    """Also when the exchange shows what happened 12 seconds late, and the stream nothing."""
+    day.world.exchange.lag_ms.update(dict.fromkeys(day.world.exchange.lag_ms, lag_ms))
+    if lag_ms:
+        day.world.exchange.on_push = lambda *told: None
     day.world.knobs.add(CREATE, fault)
     day.shrink(D("0.0075"))
     day.live(1)
     day.shrink(D("0.005"))
-    day.live(50, 1)
+    day.live(100, 1)
     assert day.position == D("0.005")
     assert (day.now().exit_qty, day.trade.close_wanted) == (D("0.005"), "")
     assert day._desk.reconciled
