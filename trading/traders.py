@@ -39,6 +39,16 @@ class AccountTrader(threading.Thread):
         self.account = account
         self.stopping = threading.Event()
         self._heartbeat = heartbeat
+        self._session_over = threading.Event()
+
+    def stop(self) -> None:
+        """Ask for a clean end."""
+        self.stopping.set()
+        self._session_over.set()
+
+    def reopen(self) -> None:
+        """Ask for a clean end of this session and a new one: key, site or symbols were changed."""
+        self._session_over.set()
 
     def run(self) -> None:
         """Trade until told to stop; whatever ends a trader, the next one recovers."""
@@ -66,7 +76,10 @@ class AccountTrader(threading.Thread):
         ended = False
         try:
             # Keys, symbols and region may have been changed since the thread was made.
+            self._session_over.clear()
             self.account.refresh_from_db()
+            if self.stopping.is_set():
+                return
             venue = open_venue(self.account)
             try:
                 self._trade(lease, venue)
@@ -86,7 +99,7 @@ class AccountTrader(threading.Thread):
             market=venue.market,
             clock=WALL,
             lease=lease,
-            stop=self.stopping,
+            stop=self._session_over,
             live=venue.clock is None,
         )
         if self._heartbeat is not None:
@@ -156,11 +169,12 @@ class AccountTrader(threading.Thread):
 
 class TraderSupervisor:
     """One trader per active account of this installation, or of those named. Accounts that are
-    made later get theirs within seconds."""
+    made later get theirs within seconds, and one whose key, site or symbols change a new session."""
 
     def __init__(self, account_ids: list[int] | None = None) -> None:
         self._account_ids = account_ids
         self._traders: dict[int, AccountTrader] = {}
+        self._venues: dict[int, tuple[object, ...]] = {}
         url = settings.HEARTBEAT_URL
         self._heartbeat = Heartbeat(url, WALL) if url else None
         self._stopping = threading.Event()
@@ -189,11 +203,17 @@ class TraderSupervisor:
         accounts = ExchangeAccount.objects.filter(is_active=True, market_session__speed__gt=0)
         if self._account_ids is not None:
             accounts = accounts.filter(pk__in=self._account_ids)
-        for account in accounts:
-            if account.pk not in self._traders and not self._stopping.is_set():
+        for account in accounts.select_related("market_session"):
+            if self._stopping.is_set():
+                return
+            venue = _venue_of(account)
+            if account.pk not in self._traders:
                 trader = AccountTrader(account, self._heartbeat)
                 self._traders[account.pk] = trader
                 trader.start()
+            elif self._venues[account.pk] != venue:
+                self._traders[account.pk].reopen()
+            self._venues[account.pk] = venue
 
     def stop(self, timeout: float) -> None:
         """Ask all to end cleanly and wait for them, at most ``timeout`` seconds together."""
@@ -201,12 +221,18 @@ class TraderSupervisor:
         deadline = WALL.monotonic() + timeout
         traders = list(self._traders.values())
         for trader in traders:
-            trader.stopping.set()
+            trader.stop()
         for thread in (self._looking, *traders):
             if thread.is_alive():
                 thread.join(max(0.0, deadline - WALL.monotonic()))
         if self._heartbeat is not None:
             self._heartbeat.stop()
+
+
+def _venue_of(account: ExchangeAccount) -> tuple[object, ...]:
+    """What a session was opened with."""
+    symbols = tuple(account.market_session.symbols)
+    return account.region, account.api_key, account.api_secret_sealed, symbols
 
 
 class GuardedTraders:

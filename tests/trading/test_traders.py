@@ -158,6 +158,19 @@ def test_real_money_is_refused_wherever_it_is_asked_for(account: ExchangeAccount
         client_for(live, market_for(account))
 
 
+def test_changed_symbols_open_a_new_session_in_order(
+    supervise: Callable[[], TraderSupervisor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(traders, "LOOK_FOR_ACCOUNTS_S", 0.05)
+    monkeypatch.setattr(traders, "TAKE_OVER_EVERY_S", 0.05)
+    supervise()
+    until(lambda: lease().reconciled)
+    MarketSession.objects.update(symbols=["BTCUSDT", "ETHUSDT"])
+    until(lambda: lease().token == 2 and lease().reconciled)
+    kinds = list(Event.objects.order_by("id").values_list("kind", flat=True))
+    assert kinds.count("engine_stopped") == 1
+
+
 def test_an_account_made_later_gets_its_trader(
     supervise: Callable[[], TraderSupervisor], monkeypatch: pytest.MonkeyPatch
 ) -> None:
