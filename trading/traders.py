@@ -169,7 +169,7 @@ class AccountTrader(threading.Thread):
 
 class TraderSupervisor:
     """One trader per active account of this installation, or of those named. Accounts that are
-    made later get theirs within seconds, and one whose key, site or symbols change a new session."""
+    made later get theirs within seconds; changed keys, sites or symbols a new session."""
 
     def __init__(self, account_ids: list[int] | None = None) -> None:
         self._account_ids = account_ids
