@@ -57,6 +57,7 @@ from trading.models import (
     Signal,
     TradingState,
 )
+from trading.waking import wake
 
 Actor = User | None
 SESSION_MODES = (Mode.SIM, Mode.REPLAY)
@@ -241,6 +242,8 @@ def approval_decide(
             data={"signal": signal.pk},
             market_time=signal.decided_at,
         )
+        if approve:
+            wake(signal.account_id)
     approval.refresh_from_db()
     return approval
 
@@ -283,6 +286,7 @@ def command_request(
             if created:
                 _acted(actor, f"command {kind}", f"{account.name} {target}", "")
                 record("command_requested", f"{kind.label} requested.", account=account)
+                wake(account.pk)
     except IntegrityError:
         command = Command.objects.get(idempotency_key=idempotency_key)
     if (command.account_id, command.kind, command.target) != (account.pk, kind, target):

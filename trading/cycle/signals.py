@@ -19,6 +19,7 @@ from trading.domain.verdict import Verdict, first_failure
 from trading.events import record
 from trading.models import Approval, Cycle, Signal
 from trading.payload import payload_hash
+from trading.waking import wake
 
 MAX_WAIT = timedelta(minutes=15)
 MIN_WAIT = timedelta(seconds=60)
@@ -134,6 +135,8 @@ def store_signals(
             expires_at=now + approval_life(settings.timeframe, speed),
         )
         _announce(signal, automatic)
+    if any(signal.state == SignalState.APPROVED for signal in waiting):
+        wake(cycle.bot.account_id)
     return waiting
 
 
