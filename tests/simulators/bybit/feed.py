@@ -100,10 +100,12 @@ class PublicFeed:
     def _ticker(self, symbol: str) -> dict[str, Any]:
         asked = {"category": "linear", "symbol": symbol}
         result = self._venue.handle("GET", "/v5/market/tickers", asked, None).result
-        return dict(result["list"][0])
+        # A symbol that is delisted has no ticker any more.
+        return dict(result["list"][0]) if result["list"] else {}
 
     def _ticker_change(self, topic: str, symbol: str) -> Iterator[tuple[str, Frame]]:
-        before, now = self._tickers.get(symbol, {}), self._ticker(symbol)
+        now = self._ticker(symbol)
+        before = self._tickers.get(symbol, {})
         changed = {name: value for name, value in now.items() if before.get(name) != value}
         self._tickers[symbol] = now
         if changed:
