@@ -72,6 +72,7 @@ class SupervisedStream:
         self._topics = topics
         self._refused: frozenset[str] = frozenset()
         self._reason = "it has not been opened yet"
+        self._logged = ""
         self._heard_at = 0.0
         self._garbage: deque[float] = deque(maxlen=GARBAGE_LIMIT + 1)
         self._ready = threading.Event()
@@ -259,14 +260,25 @@ class SupervisedStream:
             self._opened += 1
             self._reason = ""
             self._ready.set()
+        self._log("")
         self._tell("ready", "")
 
     def _lost(self, reason: str, *, state: str = "lost") -> None:
         with self._lock:
             self._reason = reason
             self._ready.clear()
-        logger.info("Bybit's %s stream: %s", self._name, reason)
+        self._log(reason)
         self._tell(state, reason)
+
+    def _log(self, trouble: str) -> None:
+        """Say a trouble when it begins or becomes another one, and once when it is over: an
+        exchange that is away for hours is tried every few seconds."""
+        if trouble == self._logged:
+            return
+        logger.info(
+            "Bybit's %s stream: %s", self._name, trouble or f"works again, after {self._logged}"
+        )
+        self._logged = trouble
 
     def _tell(self, state: str, reason: str) -> None:
         if self._on_state is None:

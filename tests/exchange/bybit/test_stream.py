@@ -2,123 +2,32 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import os
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 import pytest
 
 from exchange.bybit.rest import Credentials
 from exchange.bybit.server_time import ServerTime
-from exchange.bybit.stream import PrivateStream, PublicStream
-from exchange.bybit.stream_pace import ConnectBudget, Timing
-from exchange.bybit.stream_supervisor import GARBAGE_LIMIT, SupervisedStream
+from exchange.bybit.stream import PrivateStream
+from exchange.bybit.stream_supervisor import GARBAGE_LIMIT
 from exchange.market.clock import WallClock
 from tests.exchange.bybit.stream_venue import Client, Script, StreamVenue
-
-FAST = Timing(
-    connect_s=1.0,
-    reply_s=0.3,
-    ping_every_s=0.4,
-    probe_after_s=0.1,
-    silent_after_s=0.6,
-    first_pause_s=0.02,
-    longest_pause_s=0.1,
-    settled_after_s=0.2,
+from tests.exchange.bybit.streaming import (
+    EXECUTION,
+    FAST,
+    ORDER,
+    Start,
+    Taken,
+    dropping,
+    private,
+    refusing_auth,
+    wait_for,
+    with_messages,
 )
-ORDER = {"topic": "order", "id": "1", "data": [{"orderId": "a"}]}
-EXECUTION = {"topic": "execution", "id": "2", "data": [{"execId": "b"}]}
-TICKERS, KLINE = "tickers.BTCUSDT", "kline.1.BTCUSDT"
-TICK = {"topic": TICKERS, "type": "snapshot", "data": {"lastPrice": "1"}}
-
-Start = Callable[[SupervisedStream], SupervisedStream]
-
-
-@pytest.fixture
-def venue() -> Iterator[Callable[..., StreamVenue]]:
-    open_venues: list[StreamVenue] = []
-
-    def opened(*scripts: Script, port: int = 0) -> StreamVenue:
-        open_venues.append(StreamVenue(*scripts, port=port))
-        return open_venues[-1]
-
-    yield opened
-    for one in open_venues:
-        one.close()
-
-
-@pytest.fixture
-def start() -> Iterator[Start]:
-    started: list[SupervisedStream] = []
-
-    def begin(stream: SupervisedStream) -> SupervisedStream:
-        started.append(stream)
-        stream.start()
-        return stream
-
-    yield begin
-    for stream in started:
-        stream.stop()
-
-
-def private(url: str, *, limit: int = 1000, budget: ConnectBudget | None = None) -> PrivateStream:
-    clock = WallClock()
-    return PrivateStream(
-        url,
-        Credentials("a-key", "a-secret"),
-        ServerTime(clock),
-        clock=clock,
-        timing=FAST,
-        limit=limit,
-        budget=budget,
-    )
-
-
-def public(url: str, *topics: str, period_s: float = 60.0) -> PublicStream:
-    stream = PublicStream(
-        url, clock=WallClock(), timing=FAST, periods_s={"tickers": period_s, "kline": period_s}
-    )
-    stream.watch(topics)
-    return stream
-
-
-def wait_for(condition: Callable[[], bool], timeout_s: float = 8.0) -> None:
-    until = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < until, "it did not happen in time"
-        time.sleep(0.01)
-
-
-class Taken:
-    """Everything a stream has given so far."""
-
-    def __init__(self, stream: SupervisedStream) -> None:
-        self._stream = stream
-        self.messages: list[object] = []
-        self.opened = 0
-
-    def has(self, *, messages: int = 0, opened: int = 0) -> bool:
-        batch = self._stream.take()
-        self.messages += batch.messages
-        self.opened += batch.opened
-        return len(self.messages) >= messages and self.opened >= opened
-
-
-def with_messages(*frames: object) -> Script:
-    def script(client: Client) -> None:
-        client.serve_until_subscribed()
-        client.send(*frames)
-        client.serve()
-
-    return script
-
-
-def dropping(client: Client) -> None:
-    client.serve_until_subscribed()
-    client.drop()
 
 
 def closing(client: Client) -> None:
@@ -129,11 +38,6 @@ def silent(client: Client) -> None:
     client.serve_until_subscribed()
     while True:
         client.receive()
-
-
-def refusing_auth(client: Client) -> None:
-    client.answer(client.receive(), success=False, ret_msg="expired")
-    client.serve()
 
 
 def refusing_subscribe(client: Client) -> None:
@@ -320,140 +224,3 @@ def test_private_messages_are_never_dropped(
     assert list(batch.messages) == orders[:10]
     assert stream.wait_ready(5)
     assert stream.take().opened == 1
-
-
-def test_two_hundred_reconnects_leave_nothing_behind(
-    venue: Callable[..., StreamVenue],
-) -> None:
-    place = venue(dropping)
-    clock = WallClock()
-    timing = Timing(first_pause_s=0.001, longest_pause_s=0.001)
-    stream = PrivateStream(
-        place.url,
-        Credentials("a-key", "a-secret"),
-        ServerTime(clock),
-        clock=clock,
-        timing=timing,
-        budget=ConnectBudget(limit=10_000),
-    )
-    stream.start()
-    wait_for(lambda: place.connects >= 20, 20)
-    files = len(os.listdir("/proc/self/fd"))
-    wait_for(lambda: place.connects >= 220, 40)
-    assert len(os.listdir("/proc/self/fd")) <= files + 6
-    stream.stop()
-    assert "bybit-private" not in {thread.name for thread in threading.enumerate()}
-
-
-def test_nothing_is_left_after_a_stop(venue: Callable[..., StreamVenue]) -> None:
-    place = venue()
-    stream = private(place.url)
-    before = threading.active_count()
-    stream.start()
-    assert stream.wait_ready(5)
-    started = time.monotonic()
-    stream.stop()
-    assert time.monotonic() - started < 1.5
-    wait_for(lambda: threading.active_count() <= before)
-    assert "it was stopped" in stream.doubts()[0]
-    stream.stop()
-
-
-def test_a_stopped_stream_can_be_started_again(
-    venue: Callable[..., StreamVenue], start: Start
-) -> None:
-    stream = start(private(venue().url))
-    assert stream.wait_ready(5)
-    stream.stop()
-    stream.start()
-    assert stream.wait_ready(5)
-
-
-def test_a_listener_hears_the_states_and_cannot_end_the_stream(
-    venue: Callable[..., StreamVenue],
-) -> None:
-    heard: list[str] = []
-
-    def listener(state: str, reason: str) -> None:
-        heard.append(state)
-        raise RuntimeError(reason)
-
-    clock = WallClock()
-    stream = PrivateStream(
-        venue(dropping, Client.serve).url,
-        Credentials("a-key", "a-secret"),
-        ServerTime(clock),
-        clock=clock,
-        timing=FAST,
-        on_state=listener,
-    )
-    stream.start()
-    wait_for(lambda: heard.count("ready") == 2)
-    stream.stop()
-    assert heard == ["connecting", "ready", "lost", "connecting", "ready", "stopped"]
-
-
-def test_connections_are_rationed(venue: Callable[..., StreamVenue], start: Start) -> None:
-    place = venue(dropping)
-    start(private(place.url, budget=ConnectBudget(limit=3)))
-    wait_for(lambda: place.connects == 3)
-    time.sleep(0.4)
-    assert place.connects == 3
-
-
-def test_a_topic_that_went_quiet_is_noticed_though_the_others_talk(
-    venue: Callable[..., StreamVenue], start: Start
-) -> None:
-    kline = {"topic": KLINE, "type": "snapshot", "data": [{"start": 1}]}
-
-    def half_silent(client: Client) -> None:
-        client.serve_until_subscribed()
-        for _ in range(100):
-            client.send(kline)
-            time.sleep(0.02)
-
-    def lively(client: Client) -> None:
-        client.serve_until_subscribed()
-        while True:
-            client.send(kline, TICK)
-            time.sleep(0.02)
-
-    place = venue(half_silent, lively)
-    stream = start(public(place.url, TICKERS, KLINE, period_s=0.3))
-    wait_for(lambda: place.connects == 2)
-    assert stream.wait_ready(5)
-    wait_for(lambda: any(one["topic"] == TICKERS for one in stream.take().messages))
-    assert stream.doubts() == ()
-
-
-def test_topics_are_added_while_the_stream_runs(
-    venue: Callable[..., StreamVenue], start: Start
-) -> None:
-    def script(client: Client) -> None:
-        client.serve_until_subscribed()
-        frame = client.serve_until_subscribed()
-        client.send({**TICK, "topic": frame["args"][0]})
-        client.serve()
-
-    place = venue(script)
-    stream = public(place.url, TICKERS)
-    start(stream)
-    assert stream.wait_ready(5)
-    stream.watch(["tickers.ETHUSDT"])
-    taken = Taken(stream)
-    wait_for(lambda: taken.has(messages=1))
-    assert taken.messages == [{**TICK, "topic": "tickers.ETHUSDT"}]
-    assert place.connects == 1
-
-
-def test_a_symbol_that_is_refused_does_not_keep_the_others_out(
-    venue: Callable[..., StreamVenue], start: Start
-) -> None:
-    def script(client: Client) -> None:
-        while True:
-            frame = client.receive()
-            client.answer(frame, success="tickers.GONEUSDT" not in frame.get("args", []))
-
-    stream = start(public(venue(script).url, TICKERS, "tickers.GONEUSDT"))
-    assert stream.wait_ready(5)
-    assert stream.doubts() == ("Bybit's public stream refuses tickers.GONEUSDT.",)
