@@ -8,8 +8,13 @@ import sys
 
 from config.environment import BASE_DIR
 
+# Libraries that are kept out: rest_framework loads requests where it finds it and goes on without
+# it, and a module of ours that needed it at the start would break it.
 STARTED = """
-import os, sys, django
+import os, sys
+UNWANTED = ("requests", "urllib3")
+sys.modules.update(dict.fromkeys(UNWANTED))
+import django
 os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
 django.setup()
 import config.asgi, config.embedded.server, config.embedded.tasks, config.management.commands.serve
@@ -17,6 +22,8 @@ import trading.tasks, trading.wiring
 config.asgi.application
 from django.urls import get_resolver
 get_resolver().url_patterns
+for name in UNWANTED:
+    del sys.modules[name]
 print(*sorted({"openai", "aiogram", "pybit", "pyarrow", "pandas", "sentry_sdk"} & set(sys.modules)))
 """
 
