@@ -41,6 +41,7 @@ from trading.execution.settling import OVER_TRADES, settle_trades
 from trading.execution.sight import Sight
 from trading.models import EquityPoint, Order, Trade
 from trading.selectors import LIVE_TRADES
+from trading.waking import Bell
 
 logger = structlog.get_logger(__name__)
 
@@ -53,8 +54,8 @@ class LeaseLost(Exception):
 
 
 class Trader:
-    """Drives one desk. ``step`` does one round, ``run`` repeats it until the desk's stop;
-    ``deaf`` while the exchange does not answer."""
+    """Drives one desk. ``step`` does one round, ``run`` repeats it until the desk's stop, at once
+    when something is decided; ``deaf`` while the exchange does not answer."""
 
     def __init__(self, desk: Desk) -> None:
         self.desk = desk
@@ -64,6 +65,7 @@ class Trader:
         self._resolver = Resolver(desk)
         self._comparing = Comparing(desk)
         self._sight = Sight(desk)
+        self._bell = Bell(desk.account.pk)
         self._equity_at: datetime | None = None
         self._protection_file = DeskProtection(desk.account, desk.clock)
         self._positions: dict[str, object] = {}
@@ -198,7 +200,8 @@ class Trader:
                 logger.warning("round ended early", error=str(exc))
                 worked = False
                 self._keep_lease()
-            self.desk.stop.wait(0 if worked else ROUND_S)
+            if not worked:
+                self._bell.wait(ROUND_S)
         self.shut_down()
 
     def shut_down(self) -> None:
