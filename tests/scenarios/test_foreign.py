@@ -22,7 +22,7 @@ def test_a_foreign_position_closes_its_symbol_only_and_is_never_touched(
     stand.venue.user_order("ETHUSDT", "Buy", D("0.5"))
     began = len(stand.venue.ledger.rows)
     sentence = "ETHUSDT: a position that is not ours. It is not touched."
-    stand.until(lambda: stand.told("trade_external") == [sentence])
+    stand.until(lambda: stand.told("trade_external") == [sentence], leaping=True)
     assert sentence in page(console, "events")
     signal = stand.signal("ETHUSDT", qty=D("0.10"))
     stand.until(lambda: Signal.objects.get(pk=signal.pk).state == SignalState.DROPPED)
@@ -42,7 +42,7 @@ def test_what_somebody_adds_to_our_position_stays_when_we_close(stand: Stand) ->
     stand.venue.user_order(SYMBOL, "Buy", D("0.007"))
     stand.until(lambda: stand.told("order_foreign"))
     assert stand.told("order_foreign") == [f"{SYMBOL}: 0.007 were traded that are not ours."]
-    stand.until(lambda: stand.told("trade_external"))
+    stand.until(lambda: stand.told("trade_external"), leaping=True)
     stand.command(CommandKind.CLOSE, trade)
     stand.until(lambda: Trade.objects.get().state == TradeState.CLOSED, leaping=True)
     stand.leap(40)
@@ -75,7 +75,7 @@ def test_a_trade_that_somebody_closes_is_closed_as_external_and_not_opened_again
     trade.refresh_from_db()
     assert (trade.exit_qty, trade.exit_reason) == (QTY, ExitReason.EXTERNAL)
     (told,) = stand.told("trade_closed")
-    assert told.startswith(f"{SYMBOL}: closed elsewhere, ")
+    assert told.startswith(f"{SYMBOL}: the trade is over (closed elsewhere), ")
     assert told in page(console, "events").replace("&#x2B;", "+")
     stand.leap(70)
     assert stand.orders_since(began) == []

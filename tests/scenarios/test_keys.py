@@ -79,7 +79,7 @@ def test_a_key_that_is_gone_while_a_position_is_open(
     stand.until(lambda: stand.told("engine_blind"), leaping=True)
     began = len(stand.venue.ledger.rows)
     signal = stand.signal("ETHUSDT")
-    stand.step(1)
+    stand.step(0.3)
     signal.refresh_from_db()
     assert stand.orders_since(began, "ETHUSDT") == []
     # The stop stands on the exchange, whatever we can or can't do.
@@ -102,8 +102,8 @@ def test_no_storm_of_requests_follows_a_revoked_key(stand: Stand) -> None:
     spoil(stand, revoked=True)
     stand.until(lambda: stand.told("engine_blind"), leaping=True)
     before = sum(stand.server.responder.counts.values())
-    stand.step(3)
-    assert sum(stand.server.responder.counts.values()) - before < 30
+    stand.step(1.5)
+    assert sum(stand.server.responder.counts.values()) - before < 15
 
 
 def until(look: Callable[[], bool]) -> None:

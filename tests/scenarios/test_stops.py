@@ -31,7 +31,7 @@ def test_a_stop_moved_within_the_maximum_is_kept(stand: Stand, console: Client, 
     trade = stand.opened()
     moved = stand.price(SYMBOL, share)
     stand.venue.user_stop(SYMBOL, moved)
-    stand.until(lambda: stand.told("stop_adopted"))
+    stand.until(lambda: stand.told("stop_adopted"), leaping=True)
     trade.refresh_from_db()
     assert (trade.stop_loss, stand.stop_on_exchange()) == (moved, moved)
     (told,) = stand.told("stop_adopted")

@@ -143,7 +143,7 @@ def _close(trade: models.Trade, book: TradeBook) -> None:
     r_text = f", {trade.r_multiple:+.2f} R" if trade.r_multiple is not None else ""
     record(
         "trade_closed",
-        f"{trade.symbol}: closed by {reason}, {trade.net_pnl:+.2f} USDT{r_text}.",
+        f"{trade.symbol}: the trade is over ({reason}), {trade.net_pnl:+.2f} USDT{r_text}.",
         account=trade.account,
         level=EventLevel.NOTICE,
         data={"trade": trade.pk},
