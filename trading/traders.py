@@ -10,7 +10,7 @@ import structlog
 from django.conf import settings
 from django.db import DatabaseError, close_old_connections, connection
 
-from exchange.errors import ExchangeError
+from exchange.errors import ExchangeError, MarketDataError
 from exchange.models import ExchangeAccount
 from trading.errors import TradingError
 from trading.execution.desk import Desk, PlugPulled
@@ -106,7 +106,7 @@ class AccountTrader(threading.Thread):
             desk.pulse = partial(self._heartbeat.tell, of=str(self.account))
         # What entries wait for (the venue's clock, the account's modes) is known from the start.
         for _, chore in venue.chores:
-            with suppress(ExchangeError):
+            with suppress(ExchangeError, MarketDataError):
                 chore()
         if venue.clock is not None:
             venue.clock.resume()
@@ -162,7 +162,7 @@ class AccountTrader(threading.Thread):
             for number, (every_s, chore) in enumerate(venue.chores):
                 if WALL.monotonic() >= due[number]:
                     due[number] = WALL.monotonic() + every_s
-                    with suppress(ExchangeError):
+                    with suppress(ExchangeError, MarketDataError):
                         chore()
         connection.close()
 

@@ -30,6 +30,7 @@ WALL = WallClock()
 HOST = socket.gethostname()[:30].replace("/", "-")
 MEASURE_EVERY_S = 30.0
 REFRESH_EVERY_S = 60.0
+COMPLETE_EVERY_S = 1.0
 SESSION_MODES = frozenset({Mode.SIM, Mode.REPLAY})
 
 # Live markets with a stream, of the accounts that this process trades.
@@ -115,7 +116,10 @@ def open_venue(account: ExchangeAccount) -> Venue:
 
 def _open_live(account: ExchangeAccount) -> Venue:
     live = _live_market(account, streamed=True)
-    chores: list[tuple[float, Callable[[], None]]] = [(MEASURE_EVERY_S, live.measure_clock)]
+    chores: list[tuple[float, Callable[[], None]]] = [
+        (MEASURE_EVERY_S, live.measure_clock),
+        (COMPLETE_EVERY_S, live.complete),
+    ]
     client: ExchangeClient
     try:
         if Mode(account.mode) in BYBIT_MODES:

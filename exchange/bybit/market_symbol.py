@@ -77,6 +77,17 @@ class SymbolFeed:
             log = self._log
             return log is not None and log.held_up and log.overdue(now) is not None
 
+    def complete(self) -> None:
+        """Ask for a missing minute, and forget what is old. Nobody may ask for steps for days, and
+        the first who does wants them at once."""
+        with self._lock:
+            if self._log is None:
+                return
+            self._log.forget(self._now())
+            missing = self._log.overdue(self._now()) if self._log.held_up else None
+        if missing is not None:
+            self._fill(*missing)
+
     def steps(self, start: datetime, end: datetime) -> Iterator[PriceStep]:
         """Steps that end in ``(start, end]``; their spread is 0, it is not known here."""
         with self._lock:

@@ -164,6 +164,8 @@ def test_doubts_name_candles_that_later_prices_wait_for(venue: Venue) -> None:
         market.feed(frame)
     venue.rest.measure_clock()
     assert market.doubts() == (f"{SYMBOL}: candles are missing that later prices wait for.",)
+    market.complete()
+    assert market.doubts() == ()
     list(market.steps(SYMBOL, NOW, market.now()))
     assert market.doubts() == ()
 
