@@ -90,8 +90,8 @@ class _Watch:
 class Watchdog:
     """Guards the listed trades of one account. ``round`` looks once, ``run`` repeats it.
 
-    ``client_factory`` gives the venue's client with its keys: asked at the start, and again after
-    the venue refused the key.
+    ``client_factory`` gives the venue's client with its keys: asked at the start, again after the
+    venue refused the key, and after ``renew_client``.
     """
 
     def __init__(
@@ -108,6 +108,8 @@ class Watchdog:
         self._client: ExchangeClient | None = None
         self._client_at = -inf
         self._halted = False
+        self._outdated = threading.Event()
+        self._renewing = False
         self._known: Protection | None = None
         self._watches: dict[int, _Watch] = {}
         self._said = ""
@@ -123,6 +125,10 @@ class Watchdog:
             stop.wait(pause)
         if self._client is not None:
             self._client.close()
+
+    def renew_client(self) -> None:
+        """The account has another key or site: connect anew with the next look. From any thread."""
+        self._outdated.set()
 
     def round(self) -> float:
         """Look once and act. Returns the seconds until the next look."""
@@ -152,7 +158,11 @@ class Watchdog:
         """The venue's client, or why there is none. Keys may have been replaced, so a new one is
         made from time to time while the venue refuses this one."""
         now = self._clock.monotonic()
-        wanted = self._client is None or self._halted
+        if self._outdated.is_set():
+            # Cleared before the key is read: one that is replaced meanwhile is heard of once more.
+            self._outdated.clear()
+            self._renewing, self._client_at = True, -inf
+        wanted = self._client is None or self._halted or self._renewing
         pause = NEW_CLIENT_AFTER_S if self._client is not None else POLL_S
         if not wanted or now - self._client_at < pause:
             return self._client, "" if self._client else "not connected"
@@ -164,7 +174,7 @@ class Watchdog:
             return self._client, f"no connection to the venue can be made: {exc}"
         if self._client is not None:
             self._client.close()
-        self._client, self._halted = fresh, False
+        self._client, self._halted, self._renewing = fresh, False, False
         return fresh, ""
 
     def _guard_all(self, client: ExchangeClient, trades: tuple[ProtectedTrade, ...]) -> str:

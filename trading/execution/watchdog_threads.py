@@ -81,9 +81,11 @@ class AccountNotes:
 
 
 class WatchdogSupervisor(threading.Thread):
-    """Starts a watchdog for every account with a key on Bybit, also for those that come later, and
-    tells the database what they say. Accounts on our own ledger need none: without this system
-    their positions do not exist."""
+    """Starts a watchdog for every account with a key on Bybit, also for those that come later.
+
+    It gives one another client when the key was replaced, and tells the database what they say.
+    Accounts on our own ledger need none: without this system their positions do not exist.
+    """
 
     def __init__(
         self,
@@ -97,6 +99,8 @@ class WatchdogSupervisor(threading.Thread):
         self._account_ids = account_ids
         self._stopping = threading.Event()
         self._notes: dict[int, AccountNotes] = {}
+        self._watchdogs: dict[int, Watchdog] = {}
+        self._connections: dict[int, tuple[str, ...]] = {}
         self._threads: list[threading.Thread] = []
         self._scanned_at: float | None = None
 
@@ -127,13 +131,18 @@ class WatchdogSupervisor(threading.Thread):
         if self._scanned_at is not None and now - self._scanned_at < SCAN_EVERY_S:
             return
         for account in watched_accounts(self._account_ids):
+            connection_now = _connection_of(account)
+            known = self._connections.setdefault(account.pk, connection_now)
             if account.pk not in self._notes:
                 self._watch(account)
+            elif known != connection_now:
+                self._connections[account.pk] = connection_now
+                self._watchdogs[account.pk].renew_client()
         self._scanned_at = now
 
     def _watch(self, account: ExchangeAccount) -> None:
         notes = self._notes[account.pk] = AccountNotes(account, self._clock)
-        watchdog = Watchdog(
+        watchdog = self._watchdogs[account.pk] = Watchdog(
             lambda: self._client_factory(ExchangeAccount.objects.get(pk=account.pk)),
             ProtectionFile(protection_path(account.pk), account.pk),
             self._clock,
@@ -162,6 +171,11 @@ def _run_and_close(watchdog: Watchdog, stop: threading.Event) -> None:
         watchdog.run(stop)
     finally:
         connection.close()
+
+
+def _connection_of(account: ExchangeAccount) -> tuple[str, ...]:
+    """What a client is made of; another one is needed when it changes."""
+    return account.mode, account.region, account.api_key, account.api_secret_sealed
 
 
 def watched_accounts(account_ids: list[int] | None = None) -> list[ExchangeAccount]:

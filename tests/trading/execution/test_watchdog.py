@@ -2,142 +2,27 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
-import threading
 from collections.abc import Callable
-from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 from django.db import OperationalError
-from pytest_django.fixtures import Settings
 
-from exchange.choices import LinkState, Mode
-from exchange.domain import OrderAck, OrderRequest, OrderType, PositionReport, Side
+from exchange.choices import LinkState
+from exchange.domain import OrderType, Side
 from exchange.errors import (
-    ExchangeHalted,
-    ExchangeUnavailable,
     OrderNotSent,
-    OrderOutcomeUnknown,
-    OrderRejected,
 )
-from exchange.market.clock import WallClock
-from exchange.models import ExchangeAccount, VenueLink
 from exchange.ports import ExchangeClient
-from tests.exchange.paper.scripted_market import ScriptedMarket
-from tests.factories import AccountFactory
-from tests.trading.execution.fake_venue import FakeVenue
 from tests.trading.execution.floor import HandClock
-from trading.choices import EventLevel
-from trading.execution import watchdog_threads
-from trading.execution.protection_file import ProtectedTrade, ProtectionFile, protection_path
+from tests.trading.execution.kennel import LONG, SHORT, Kennel, Notebook, WatchedVenue
+from trading.execution.protection_file import ProtectedTrade, ProtectionFile
 from trading.execution.watchdog import Watchdog
-from trading.execution.watchdog_threads import AccountNotes, WatchdogSupervisor, watched_accounts
-from trading.models import Event
 
 D = Decimal
-LONG = ProtectedTrade(1, "BTCUSDT", Side.BUY, D(10), D(95), D(110))
-SHORT = ProtectedTrade(2, "ETHUSDT", Side.SELL, D(4), D(105), D(90))
-
-
-class WatchedVenue(FakeVenue):
-    """A venue whose orders come from the watchdog; ``lose`` and ``rejects`` as for the trader."""
-
-    def __init__(self) -> None:
-        super().__init__(ScriptedMarket("BTCUSDT", "ETHUSDT"))
-        self.halted = False
-        self.rejection: OrderRejected | None = None
-        self.stops_unanswered = 0
-
-    def hold(self, symbol: str, side: Side, qty: Decimal, stop: Decimal | None) -> None:
-        self.holdings[symbol] = PositionReport(
-            symbol, side, qty, D(100), stop, None, D(2), None, self.market.now()
-        )
-
-    def positions(self) -> list[PositionReport]:
-        self.lookups += 1
-        if self.halted:
-            raise ExchangeHalted("the key was revoked")
-        return list(super().positions())
-
-    def set_trading_stop(
-        self, *, symbol: str, stop_loss: Decimal | None, take_profit: Decimal | None
-    ) -> None:
-        if self.rejection is not None:
-            self.stop_calls.append((stop_loss, take_profit))
-            raise self.rejection
-        super().set_trading_stop(symbol=symbol, stop_loss=stop_loss, take_profit=take_profit)
-        if self.stops_unanswered:
-            self.stops_unanswered -= 1
-            raise OrderOutcomeUnknown("no answer in time")
-
-    def place_order(self, request: OrderRequest) -> OrderAck:
-        self.posts.append(request)
-        if self.rejects:
-            raise OrderRejected("refused", code=self.rejects)
-        if self.lose == "before":
-            raise OrderOutcomeUnknown("the connection broke")
-        report = self.take(request)
-        if self.lose == "after":
-            raise OrderOutcomeUnknown("no answer in time")
-        return OrderAck(request.order_link_id, report.order_id)
-
-
-class Notebook:
-    """Keeps what a watchdog says."""
-
-    def __init__(self) -> None:
-        self.states: list[tuple[LinkState, str]] = []
-        self.acts: list[tuple[str, EventLevel, str]] = []
-
-    def state(self, state: LinkState, reason: str) -> None:
-        self.states.append((state, reason))
-
-    def act(self, kind: str, level: EventLevel, text: str, trade: int) -> None:
-        self.acts.append((kind, level, text))
-
-    @property
-    def kinds(self) -> list[str]:
-        return [kind for kind, _, _ in self.acts]
-
-
-class Kennel:
-    """A watchdog with its venue, file and clock in a test's hands."""
-
-    def __init__(self, folder: Path) -> None:
-        self.venue = WatchedVenue()
-        self.clock = HandClock()
-        self.file = ProtectionFile(folder / "protection-1.json", 1)
-        self.notes = Notebook()
-        self.made = 0
-        self.watchdog = Watchdog(self._client, self.file, self.clock, self.notes)
-
-    def _client(self) -> ExchangeClient:
-        self.made += 1
-        return self.venue
-
-    def protect(self, *trades: ProtectedTrade, pid: int = 0) -> None:
-        self.file.write(trades, mode="DEMO", region="bybit.com", now=self.clock.now())
-        if pid:
-            text = self.file.path.read_text()
-            self.file.path.write_text(text.replace(f'"pid": {os.getpid()}', f'"pid": {pid}'))
-
-    def look(self, seconds: float = 0.0) -> None:
-        """Rounds at the watchdog's own pace until ``seconds`` have passed; one at least."""
-        until = self.clock.monotonic() + seconds
-        while True:
-            pause = self.watchdog.round()
-            if self.clock.monotonic() + pause > until:
-                self.clock.pass_seconds(until - self.clock.monotonic())
-                return
-            self.clock.pass_seconds(pause)
-
-    @property
-    def state(self) -> tuple[LinkState, str]:
-        return self.notes.states[-1]
 
 
 @pytest.fixture
@@ -384,6 +269,18 @@ def test_a_broken_file_at_the_start_is_an_alert_and_none_at_all_is_not(kennel: K
     assert kennel.state[0] is LinkState.DEGRADED
 
 
+def test_levels_that_somebody_moved_are_the_traders_business(kennel: Kennel) -> None:
+    kennel.protect(LONG)
+    kennel.venue.hold("BTCUSDT", Side.BUY, D(10), D(95))
+    kennel.look(2)
+    for stop, target in ((D(97), D(110)), (D(80), D(110)), (D(95), None), (D(99), D(120))):
+        kennel.venue.place_stop("BTCUSDT", stop, target)
+        kennel.look(20)
+        assert kennel.venue.holdings["BTCUSDT"].stop_loss == stop
+    assert (kennel.venue.stop_calls, kennel.venue.posts) == ([], [])
+    assert kennel.state == (LinkState.OK, "")
+
+
 def test_new_levels_are_used_and_old_trades_forgotten(kennel: Kennel) -> None:
     kennel.protect(LONG)
     kennel.venue.hold("BTCUSDT", Side.BUY, D(10), None)
@@ -439,129 +336,30 @@ def _no_database() -> ExchangeClient:
     raise OperationalError("no database")
 
 
-def test_a_round_that_breaks_does_not_end_the_watchdog(
-    kennel: Kennel, short_pauses: None, caplog: pytest.LogCaptureFixture
-) -> None:
-    stop = threading.Event()
-    calls = []
-
-    def state(state: LinkState, reason: str) -> None:
-        calls.append(reason)
-        if len(calls) == 1:
-            raise RuntimeError("broken")
-        stop.set()
-
-    kennel.notes.state = state  # type: ignore[method-assign]
-    thread = threading.Thread(target=kennel.watchdog.run, args=(stop,))
-    thread.start()
-    thread.join(10)
-    assert not thread.is_alive()
-    assert "watchdog's round failed" in caplog.text
-    assert kennel.venue.closed
+def test_a_replaced_key_gets_a_client_with_the_next_look(kennel: Kennel) -> None:
+    kennel.protect(LONG)
+    kennel.venue.hold("BTCUSDT", Side.BUY, D(10), D(95))
+    kennel.look(2)
+    before, kennel.venue = kennel.venue, WatchedVenue()
+    kennel.venue.hold("BTCUSDT", Side.BUY, D(10), None)
+    kennel.watchdog.renew_client()
+    kennel.look(4)
+    assert kennel.made == 2
+    assert before.closed
+    assert kennel.venue.stop_calls == [(D(95), D(110))]
 
 
-# Notes and threads
-
-
-@pytest.fixture
-def demo(transactional_db: None, settings: Settings, tmp_path: Path) -> ExchangeAccount:
-    settings.DATA_DIR = tmp_path
-    account: ExchangeAccount = AccountFactory.create(name="Demo", mode=Mode.DEMO, api_key="key")
-    return account
-
-
-@pytest.fixture
-def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watchdog_threads, "TELL_EVERY_S", 0.02)
-    monkeypatch.setattr(watchdog_threads, "SCAN_EVERY_S", 0.05)
-    monkeypatch.setattr("trading.execution.watchdog.POLL_S", 0.02)
-
-
-def test_notes_reach_the_database_and_are_refreshed(demo: ExchangeAccount) -> None:
-    clock = HandClock()
-    notes = AccountNotes(demo, clock)
-    notes.state(LinkState.DEGRADED, "x" * 400)
-    notes.act("stop_restored", EventLevel.WARNING, "BTCUSDT: watchdog: stop set again.", 5)
-    notes.tell()
-    link = VenueLink.objects.get()
-    assert (link.name, link.account, link.state) == (f"watchdog-{demo.pk}", demo, "degraded")
-    assert link.reason == "x" * 300
-    event = Event.objects.get(kind="stop_restored")
-    assert event.data == {"trade": 5, "by": "watchdog"}
-    VenueLink.objects.update(reason="untouched")
-    clock.pass_seconds(29)
-    notes.tell()
-    assert VenueLink.objects.get().reason == "untouched"
-    clock.pass_seconds(2)
-    notes.tell()
-    assert VenueLink.objects.get().reason == "x" * 300
-    assert Event.objects.count() == 1
-
-
-def test_what_the_database_did_not_take_waits(
-    demo: ExchangeAccount, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    supervisor = WatchdogSupervisor(lambda account: WatchedVenue(), WallClock())
-    supervisor.round()
-    try:
-        notes = supervisor._notes[demo.pk]
-        notes.act("trade_unprotected", EventLevel.CRITICAL, "closed", 5)
-        # The database is away: every connection fails as a refused one does.
-        with monkeypatch.context() as patch:
-            patch.setattr("django.db.models.query.QuerySet._fetch_all", _refuse)
-            patch.setattr("django.db.models.query.QuerySet.create", _refuse)
-            supervisor.round()
-        assert "watchdogs can't reach the database" in caplog.text
-        assert not Event.objects.exists()
-        supervisor.round()
-        assert Event.objects.get().kind == "trade_unprotected"
-    finally:
-        supervisor.stop(5)
-
-
-def _refuse(*args: object, **options: object) -> None:
-    raise OperationalError("connection refused")
-
-
-def test_every_account_with_a_key_on_bybit_is_watched(
-    demo: ExchangeAccount, short_pauses: None
-) -> None:
-    AccountFactory.create(name="Paper", mode=Mode.PAPER)
-    AccountFactory.create(name="No key", mode=Mode.DEMO)
-    venue = WatchedVenue()
-    venue.hold("BTCUSDT", Side.BUY, D(10), None)
-    file = ProtectionFile(protection_path(demo.pk), demo.pk)
-    file.write([LONG], mode="DEMO", region="bybit.com", now=demo.created_at + timedelta(0))
-    seen: list[ExchangeAccount] = []
-
-    def client(account: ExchangeAccount) -> ExchangeClient:
-        seen.append(account)
-        if account != demo:
-            raise ExchangeUnavailable("not this one")
-        return venue
-
-    supervisor = WatchdogSupervisor(client, WallClock())
-    supervisor.start()
-    try:
-        _until(lambda: VenueLink.objects.filter(name=f"watchdog-{demo.pk}").exists())
-        assert supervisor.accounts == [demo]
-        later = AccountFactory.create(name="Later", mode=Mode.TESTNET, api_key="k")
-        _until(lambda: later in supervisor.accounts and later in seen)
-        _until(
-            lambda: VenueLink.objects.filter(
-                name=f"watchdog-{demo.pk}", reason="without a stop: BTCUSDT"
-            ).exists()
-        )
-    finally:
-        supervisor.stop(10)
-    assert not supervisor.is_alive()
-    assert venue.closed
-    assert watched_accounts([later.pk]) == [later]
-
-
-def _until(what: Callable[[], bool]) -> None:
-    pause, tries = threading.Event(), 0
-    while not what():
-        tries += 1
-        assert tries < 1000, list(VenueLink.objects.values_list("name", "reason"))
-        pause.wait(0.01)
+def test_a_replaced_key_that_gives_no_client_yet_is_tried_again(kennel: Kennel) -> None:
+    kennel.protect(LONG)
+    kennel.venue.hold("BTCUSDT", Side.BUY, D(10), D(95))
+    kennel.look(2)
+    kennel.broken = True
+    kennel.watchdog.renew_client()
+    kennel.look()
+    assert kennel.state[1] == "no connection to the venue can be made: not now"
+    kennel.look(28)
+    assert kennel.made == 2
+    kennel.broken = False
+    kennel.look(4)
+    assert kennel.made == 3
+    assert kennel.state == (LinkState.OK, "")
