@@ -61,7 +61,8 @@ class Tally:
             count = Count(**rows.get(kind, {}))
             count.add(gap_s=gap_s, settled_s=settled_s, failures=failures, times=times)
             rows[kind] = asdict(count)
-            content["updated_at"] = datetime.now(UTC).isoformat(timespec="seconds")
+            now = datetime.now(UTC).isoformat(timespec="seconds")
+            content["updated_at"] = content.setdefault("ran_at", {})[self._group] = now
             fresh = self._path.with_suffix(".new")
             fresh.write_text(json.dumps(content, indent=1), encoding="utf-8")
             fresh.replace(self._path)
