@@ -6,7 +6,7 @@ from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import path
 
 from dashboard.api.views import SnapshotView
-from dashboard.views import charts, connect, connection, control, cycles, overview, trades
+from dashboard.views import charts, connect, connection, control, cycles, overview, safety, trades
 
 login = LoginView.as_view(template_name="dashboard/login.html", redirect_authenticated_user=True)
 
@@ -27,6 +27,7 @@ urlpatterns = [
     path("bots/<int:bot_id>/state/", control.bot_state, name="bot_state"),
     path("bots/<int:bot_id>/run/", cycles.run_now, name="run_now"),
     path("events/", control.events, name="events"),
+    path("safety/", safety.safety, name="safety"),
     path("connection/", connection.connection_page, name="connection"),
     path("connection/examine/", connection.connection_examine, name="connection_examine"),
     path("connection/fix/<slug:fix>/", connection.connection_fix, name="connection_fix"),
