@@ -40,17 +40,20 @@ logger = structlog.get_logger(__name__)
 READ_BACK_EVERY_S = 2.0
 # Pause between two attempts to set a stop, so that a venue that shows it late is not flooded.
 SET_AGAIN_S = 1.0
+# While a position without a stop can't be closed, people are told again.
+SAY_AGAIN_S = 60.0
 APP_RULE = "app"
 
 
 @dataclass(slots=True)
 class _Watch:
-    """What a protector remembers of one trade: when it was read (monotonic seconds), and the
-    history of the levels that were wanted then."""
+    """What a protector remembers of one trade: the history of the levels that were wanted; when
+    its position was read, and when people were told that it is closed (monotonic seconds)."""
 
     wanted: Levels
     history: StopHistory
     read_at: float = -inf
+    told_at: float = -inf
 
 
 class Protector:
@@ -69,6 +72,7 @@ class Protector:
         """Read back the positions when any trade is due, and mend what is missing."""
         now = self._desk.clock.monotonic()
         self._watches = {trade.pk: self._watch(trade) for trade in trades}
+        self._say_again(trades, now)
         due = [trade for trade in trades if self._is_due(self._watches[trade.pk], now)]
         if not due:
             return
@@ -115,7 +119,7 @@ class Protector:
         elif check.answer is StopAnswer.ADOPT:
             self._adopt(trade, seen, watch)
         elif check.answer is StopAnswer.GIVE_UP:
-            self._give_up(trade, check.why)
+            self._give_up(trade, watch, check.why)
         elif check.answer is StopAnswer.SET_AGAIN:
             self._set_again(trade, watch, check.why)
 
@@ -195,7 +199,7 @@ class Protector:
             return
         watch.history = watch.history.refused()
         if watch.history.spent:
-            self._give_up(trade, f"its stop was refused twice: {refusal}")
+            self._give_up(trade, watch, f"its stop was refused twice: {refusal}")
 
     def _was_overtaken(self, trade: Trade) -> bool:
         """Whether price has passed a moved stop that the venue never got: the rules close such a
@@ -209,13 +213,25 @@ class Protector:
             want_close(trade, late.reason)
         return late is not None
 
-    def _give_up(self, trade: Trade, why: str) -> None:
+    def _give_up(self, trade: Trade, watch: _Watch, why: str) -> None:
         """Ask for a close at market; the exits of the loop send it until the trade is flat."""
-        if not want_close(trade, ExitReason.UNPROTECTED):
-            return
+        if want_close(trade, ExitReason.UNPROTECTED):
+            self._alert(trade, watch, f"closed at market, {why}")
+
+    def _say_again(self, trades: Sequence[Trade], now: float) -> None:
+        """Tell people every minute of positions that had to be closed and are still open, also
+        while the venue can't be read."""
+        for trade in trades:
+            watch = self._watches[trade.pk]
+            given_up = trade.close_wanted == ExitReason.UNPROTECTED
+            if given_up and now - watch.told_at >= SAY_AGAIN_S:
+                self._alert(trade, watch, "could not be protected and is still not closed")
+
+    def _alert(self, trade: Trade, watch: _Watch, text: str) -> None:
+        watch.told_at = self._desk.clock.monotonic()
         record(
             "trade_unprotected",
-            f"{trade.symbol}: closed at market, {why}.",
+            f"{trade.symbol}: {text}.",
             account=self._desk.account,
             level=EventLevel.CRITICAL,
             data={"trade": trade.pk},

@@ -9,7 +9,7 @@ import pytest
 from exchange.domain import AccountUpdate
 from exchange.errors import OrderOutcomeUnknown, OrderRejected
 from tests.trading.execution.floor import Floor
-from trading.choices import ExitReason, TradeState
+from trading.choices import EventLevel, ExitReason, TradeState
 from trading.execution.protection import move_stop
 from trading.models import Event, StopMove, Trade
 
@@ -102,16 +102,42 @@ def test_a_stop_that_the_venue_ignores_closes_the_position_after_five_seconds(
     assert 4 <= len(floor.venue.stop_calls) <= 6
 
 
-def test_one_alert_however_long_the_emergency_close_takes(floor: Floor) -> None:
+def test_an_alert_every_minute_while_the_emergency_close_fails(floor: Floor) -> None:
     floor.venue.ignore_stops = True
-    floor.opened()
+    trade = floor.opened()
     floor.venue.rejects = "venue_busy"
     floor.leap(*[1] * 8)
     assert events("trade_unprotected") == 1
     assert len(floor.venue.posts) - 1 == 2
-    floor.leap(*[10] * 6)
-    assert len(floor.venue.posts) - 1 == 8
+    floor.leap(*[10] * 5)
     assert events("trade_unprotected") == 1
+    # A venue that can't be read either is no reason to fall silent.
+    floor.venue.down.add("positions")
+    floor.leap(*[10] * 7)
+    assert events("trade_unprotected") == 3
+    newest = Event.objects.filter(kind="trade_unprotected").first()
+    assert newest is not None
+    assert newest.text == "BTCUSDT: could not be protected and is still not closed."
+    assert newest.level == EventLevel.CRITICAL
+    floor.venue.down.clear()
+    floor.venue.rejects = ""
+    floor.leap(10, 10)
+    trade.refresh_from_db()
+    assert trade.state == TradeState.CLOSED
+    floor.leap(*[10] * 13)
+    assert events("trade_unprotected") == 3
+
+
+def test_after_a_restart_an_unprotected_position_is_told_of_at_once(floor: Floor) -> None:
+    floor.venue.ignore_stops = True
+    floor.opened()
+    floor.venue.rejects = "venue_busy"
+    floor.leap(*[1] * 8)
+    floor.restart()
+    floor.rounds(1)
+    assert events("trade_unprotected") == 2
+    floor.leap(*[10] * 5)
+    assert events("trade_unprotected") == 2
 
 
 def test_an_error_is_not_an_empty_position(floor: Floor) -> None:
