@@ -26,13 +26,9 @@ import redis
 
 START_TIMEOUT_S = 20.0
 PR_SET_PDEATHSIG = 1
-POSTGRESQL_OPTIONS = (
-    "listen_addresses=",
-    "fsync=off",
-    "synchronous_commit=off",
-    "full_page_writes=off",
-    "max_connections=60",
-)
+POSTGRESQL_OPTIONS = ("listen_addresses=", "max_connections=60")
+# Commits that do not wait for the disk.
+FORGETFUL = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
 
 
 class ServiceMissing(Exception):
@@ -59,8 +55,11 @@ class Server:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def start_postgresql() -> Server:
-    """Start a PostgreSQL with an empty cluster. Raises ``ServiceMissing``."""
+def start_postgresql(*, durable: bool = False) -> Server:
+    """Start a PostgreSQL with an empty cluster, whose commits reach the disk only if ``durable``.
+
+    Raises ``ServiceMissing``.
+    """
     binaries = _postgresql_binaries()
     folder = _private_folder("pg")
     data = folder / "data"
@@ -75,7 +74,8 @@ def start_postgresql() -> Server:
     if made.returncode != 0:
         shutil.rmtree(folder, ignore_errors=True)
         raise ServiceMissing(f"initdb failed: {made.stderr.strip().splitlines()[-1:]}")
-    options = [part for option in POSTGRESQL_OPTIONS for part in ("-c", option)]
+    wanted = POSTGRESQL_OPTIONS + (() if durable else FORGETFUL)
+    options = [part for option in wanted for part in ("-c", option)]
     command = [str(binaries / "postgres"), "-D", str(data), "-k", str(folder), *options]
     url = f"postgresql://postgres@/postgres?host={folder}"
     return _started(command, folder, url, signal.SIGINT, lambda: psycopg.connect(url).close())

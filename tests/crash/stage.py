@@ -189,15 +189,23 @@ Through = Callable[[ExitStack, str], Mapping[str, str]]
 
 @contextmanager
 def open_stage(
-    *, apart: bool, lanes: int, seed: int, through: Through | None = None
+    *,
+    apart: bool,
+    lanes: int,
+    seed: int,
+    through: Through | None = None,
+    durable: bool = False,
 ) -> Iterator[Stage]:
-    """Start everything, prepare the database, and leave nothing behind."""
+    """Start everything, prepare the database, and leave nothing behind. PostgreSQL waits for the
+    disk at each commit only if ``durable``."""
     folder = Path(tempfile.mkdtemp(prefix="autotrader-matrix-"))
     with ExitStack() as ends:
         ends.callback(_remove, folder)
         url = _simulator(ends, folder, lanes, seed)
         port = free_port()
-        _surroundings(ends, folder, url, port, apart=apart)
+        _surroundings(folder, url, port)
+        if apart:
+            _services(ends, durable=durable)
         if through is not None:
             os.environ.update(through(ends, url))
         import django
@@ -221,7 +229,7 @@ def _remove(folder: Path) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _surroundings(ends: ExitStack, folder: Path, url: str, port: int, *, apart: bool) -> None:
+def _surroundings(folder: Path, url: str, port: int) -> None:
     """The environment of this process and of all it starts."""
     sockets = url.replace("http://", "ws://")
     os.environ.update(
@@ -238,10 +246,12 @@ def _surroundings(ends: ExitStack, folder: Path, url: str, port: int, *, apart: 
     )
     for name in ("DATABASE_URL", "REDIS_URL", "DEPLOYMENT", "HEARTBEAT_URL", "SENTRY_DSN"):
         os.environ.pop(name, None)
-    if not apart:
-        return
-    database, broker = start_postgresql(), start_redis()
+
+
+def _services(ends: ExitStack, *, durable: bool) -> None:
+    database = start_postgresql(durable=durable)
     ends.callback(database.stop)
+    broker = start_redis()
     ends.callback(broker.stop)
     os.environ["DATABASE_URL"], os.environ["REDIS_URL"] = database.url, broker.url
 
