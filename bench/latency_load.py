@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 BUSY_PER_CORE = 2
 BACKLOG = 200
 TIMEFRAME = "15m"
+NAME = "load"
+WAITING = ("due", "running")
 
 
 @contextmanager
@@ -41,14 +43,25 @@ class Backlog:
     def __init__(self, account: ExchangeAccount, symbols: tuple[str, ...]) -> None:
         self._account, self._symbols = account, symbols
 
-    def fill(self) -> int:
-        """Bring what waits back to ``BACKLOG``; returns how many cycles were missing."""
+    def fill(self) -> None:
+        """Bring what waits back to ``BACKLOG``."""
         from trading.models import Cycle
 
-        missing = BACKLOG - Cycle.objects.filter(state="due").count()
-        for _ in range(missing):
+        for _ in range(BACKLOG - Cycle.objects.filter(state="due").count()):
             self._add()
-        return max(missing, 0)
+
+    def done(self) -> int:
+        """How many were carried out. Raises ``RuntimeError`` where one did not read its charts."""
+        from trading.models import Cycle, Signal
+
+        ended = Cycle.objects.filter(bot__name__startswith=NAME).exclude(state__in=WAITING)
+        failed = ended.exclude(state="completed").first()
+        if failed is not None:
+            raise RuntimeError(f"{failed} is {failed.state}: {failed.reason}")
+        unread = Signal.objects.filter(cycle__in=ended, analysis=None).first()
+        if unread is not None:
+            raise RuntimeError(f"{unread} was not read: {unread.state_reason}")
+        return ended.count()
 
     def _add(self) -> None:
         from analysis.choices import AnalystKind
@@ -58,7 +71,7 @@ class Backlog:
         from trading.services import bot_create
         from trading.tasks import enqueue_cycle
 
-        name = f"load {uuid.uuid4().hex[:12]}"
+        name = f"{NAME} {uuid.uuid4().hex[:12]}"
         bot = bot_create(
             account=self._account,
             name=name,
