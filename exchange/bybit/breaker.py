@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 THRESHOLD = 5
 FIRST_PAUSE_S = 1.0
 # Short enough to be back within five seconds of the venue's return.
-LONGEST_PAUSE_S = 4.0
+LONGEST_PAUSE_S = 2.0
 # Bybit lifts a ban of an address ten minutes after the last request, not before.
 BAN_S = 600.0 + LONGEST_PAUSE_S
 
@@ -56,10 +56,11 @@ def after_success(circuit: Circuit) -> Circuit:
     return circuit if circuit.banned else CLOSED
 
 
-def after_failure(circuit: Circuit, now: float) -> Circuit:
-    """No answer, or none that the venue would give."""
+def after_failure(circuit: Circuit, now: float, *, silent: bool = False) -> Circuit:
+    """No answer, or none that the venue would give. ``silent``: nor did any other call get one for
+    longer than can be chance, so the next ones should not wait for it in vain."""
     failures = circuit.failures + 1
-    if circuit.banned or failures < THRESHOLD:
+    if circuit.banned or (failures < THRESHOLD and not silent):
         return replace(circuit, failures=failures)
     pause = min(circuit.pause_s * 2 or FIRST_PAUSE_S, LONGEST_PAUSE_S)
     return Circuit(failures, pause, now + pause)

@@ -22,6 +22,7 @@ from exchange.bybit.params import (
     stop_params,
 )
 from exchange.bybit.parse import ClosedPnl, MarginMode, plain
+from exchange.bybit.pulse import Pulse
 from exchange.bybit.rest import BybitRest
 from exchange.domain import (
     AccountUpdate,
@@ -63,7 +64,7 @@ class BybitClient:
 
     Executions, ledger and closed P&L from before ``connected_at`` are not told: they are not ours
     to book. What stands now (positions, working orders) is told however old it is. ``stream`` is
-    None where only questions are asked; ``drain`` is empty then.
+    None where only questions are asked; ``drain`` is empty then. ``pulse`` ends with the client.
     """
 
     def __init__(
@@ -73,9 +74,11 @@ class BybitClient:
         instruments: Callable[[str], Instrument],
         *,
         connected_at: datetime,
+        pulse: Pulse | None = None,
     ) -> None:
         self._rest = rest
         self._stream = stream
+        self._pulse = pulse
         self._instruments = instruments
         self._connected_at = connected_at
         self._history = History(rest, connected_at)
@@ -157,6 +160,7 @@ class BybitClient:
                 settleCoin=SETTLE_COIN,
                 orderFilter=kind,
                 openOnly=0,
+                deadline_s=SOON_S,
                 limit=ORDERS_PER_PAGE,
             ):
                 one = parse.order_report(row)
@@ -334,6 +338,8 @@ class BybitClient:
         )
 
     def close(self) -> None:
+        if self._pulse is not None:
+            self._pulse.stop()
         if self._stream is not None:
             self._stream.stop()
         self._rest.close()

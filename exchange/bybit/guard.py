@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from dataclasses import dataclass
 from datetime import timedelta
@@ -19,6 +20,10 @@ from exchange.ports import Clock
 HALTED_READ_EVERY_S = 60.0
 # A refusal of trading is not taken back by reads; after this an entry may try again.
 HALTED_WRITE_S = 600.0
+# Where somebody asks at least every 1.5 s, this long without an answer is a breakdown.
+SILENT_AFTER_S = 2.5
+# So many failures in a row are a doubt before they open the circuit.
+UNHEARD = 2
 
 
 @dataclass(slots=True)
@@ -39,6 +44,7 @@ class Guard:
         self._link = link
         self._lock = threading.Lock()
         self._halt: _Halt | None = None
+        self._heard_at: float | None = None
         self._circuit = breaker.CLOSED
         stored = link.stored_open_until()
         if stored is not None:
@@ -71,7 +77,17 @@ class Guard:
     def doubts(self) -> tuple[str, ...]:
         """Reasons to send no entry now."""
         refusal = self._refusal(self.circuit)
-        return tuple(each for each in (self.halted, str(refusal) if refusal else "") if each)
+        told = (self.halted, str(refusal) if refusal else self._silence())
+        return tuple(each for each in told if each)
+
+    def listen(self) -> float:
+        """Seconds since the venue last answered. From the first call on, silence is a doubt."""
+        now = self._clock.monotonic()
+        with self._lock:
+            if self._heard_at is None:
+                self._heard_at = now
+                return math.inf
+            return now - self._heard_at
 
     def admit_read(self, endpoint: Endpoint) -> None:
         """Raises ``ExchangeHalted`` or ``CircuitPaused`` where a read may not leave now."""
@@ -97,6 +113,12 @@ class Guard:
             except ExchangeError as refusal:
                 raise OrderNotSent(f"Not sent. {refusal}") from None
 
+    def heard(self) -> None:
+        """The venue itself spoke, whatever it said."""
+        with self._lock:
+            if self._heard_at is not None:
+                self._heard_at = self._clock.monotonic()
+
     def answered(self, endpoint: Endpoint, *, good: bool) -> None:
         """The venue itself answered this call; ``good`` if it also did what was asked."""
         with self._lock:
@@ -112,8 +134,10 @@ class Guard:
 
     def failed(self, reason: str) -> None:
         """No answer came, or none that the venue would give."""
+        now = self._clock.monotonic()
         with self._lock:
-            self._circuit = circuit = breaker.after_failure(self._circuit, self._clock.monotonic())
+            silent = self._heard_at is not None and now - self._heard_at > SILENT_AFTER_S
+            self._circuit = circuit = breaker.after_failure(self._circuit, now, silent=silent)
         self._link.note_failure(reason)
         if circuit.is_open:
             self._tell_open(circuit, reason)
@@ -132,6 +156,16 @@ class Guard:
             self._circuit = breaker.after_success(self._circuit)
             self._halt = _Halt(sentence, endpoint, since=now, last_read=now)
         self._link.note_halt(sentence)
+
+    def _silence(self) -> str:
+        with self._lock:
+            heard_at, failures = self._heard_at, self._circuit.failures
+        if heard_at is None:
+            return ""
+        silence_s = self._clock.monotonic() - heard_at
+        if silence_s > SILENT_AFTER_S or failures >= UNHEARD:
+            return f"Bybit's REST interface has not answered for {silence_s:.0f} s."
+        return ""
 
     def _halt_now(self) -> _Halt | None:
         halt = self._halt
@@ -161,10 +195,7 @@ class Guard:
         left_s = breaker.remaining_s(circuit, self._clock.monotonic())
         if circuit.banned:
             return AddressRefused(ban_sentence(left_s / 60))
-        return CircuitPaused(
-            f"Bybit did not answer {circuit.failures} times in a row; "
-            f"the next try is in {left_s:.0f} s."
-        )
+        return CircuitPaused(f"Bybit does not answer; the next try is in {left_s:.0f} s.")
 
     def _tell_open(self, circuit: Circuit, reason: str = "") -> None:
         left_s = breaker.remaining_s(circuit, self._clock.monotonic())

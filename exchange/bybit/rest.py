@@ -55,13 +55,16 @@ __all__ = [
     "region_hint",
 ]
 
-ATTEMPT_S = 5.0
+# Short, so that one question that is lost does not keep the next from being asked.
+ATTEMPT_S = 2.5
 FIRST_BACKOFF_S = 0.25
 LONGEST_BACKOFF_S = 4.0
 CLOCK_TOLERANCE_MS = 500
 CLOCK_STALE_S = 90.0
 CLOCK_PATIENCE_S = 2.0
 CLOCK_RETRY_S = 10.0
+PULSE_AFTER_S = 1.0
+PULSE_S = 1.5
 
 _addresses: dict[str, tuple[Budget, threading.Lock]] = {}
 _addresses_lock = threading.Lock()
@@ -196,6 +199,12 @@ class BybitRest:
         """Ask for the venue's time; callers do so every 30 s. Raises as ``read`` does."""
         self.read(Endpoint.SERVER_TIME, priority=Priority.PROTECT, deadline_s=2 * CLOCK_PATIENCE_S)
 
+    def feel_pulse(self) -> None:
+        """Ask for a sign of life unless one came within a second; callers do so all the time, and
+        from the first call on a silent venue is a doubt. Raises as ``read`` does."""
+        if self._guard.listen() >= PULSE_AFTER_S:
+            self.read(Endpoint.SERVER_TIME, priority=Priority.PROTECT, deadline_s=PULSE_S)
+
     @property
     def halted(self) -> str:
         """The sentence a person must act on before this account can trade, or empty."""
@@ -291,6 +300,8 @@ class BybitRest:
     def _learn(self, endpoint: Endpoint, outcome: Outcome) -> None:
         """Let circuit, budgets, clock and link know."""
         kind = outcome.verdict.kind
+        if outcome.answered:
+            self._guard.heard()
         if outcome.banned:
             self._guard.banned()
         elif kind is Kind.THROTTLE or outcome.ret_code == OVERLOADED_STATUS:

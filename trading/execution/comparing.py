@@ -15,7 +15,8 @@ from trading.execution.reconcile import reconcile
 logger = structlog.get_logger(__name__)
 
 RECONCILE_EVERY_S = 60.0
-# While ledger and exchange differ they are compared every second, later less often.
+# While ledger and exchange differ they are compared every second, later less often; where the
+# exchange did not answer, always every second.
 AGAIN_S = 1.0
 DIRTY_S = 30.0
 AGAIN_LATER_S = 5.0
@@ -29,6 +30,7 @@ class Comparing:
         self._compared_at: float | None = None
         self._dirty_since = desk.clock.monotonic()
         self._repair = False
+        self._unanswered = False
         self._differs = False
         self._external_since: dict[str, float] = {}
         self._external_told: set[str] = set()
@@ -49,7 +51,8 @@ class Comparing:
         now = self._desk.clock.monotonic()
         pause = RECONCILE_EVERY_S
         if not self._desk.reconciled or set(self._desk.external) - self._external_told:
-            pause = AGAIN_S if now - self._dirty_since < DIRTY_S else AGAIN_LATER_S
+            fresh = self._unanswered or now - self._dirty_since < DIRTY_S
+            pause = AGAIN_S if fresh else AGAIN_LATER_S
         return now - self._compared_at >= pause
 
     def run(self) -> None:
@@ -58,11 +61,13 @@ class Comparing:
         self._compared_at = desk.clock.monotonic()
         if desk.reconciled:
             self._dirty_since = self._compared_at
+        self._unanswered = False
         try:
             result = reconcile(desk, repair=self._repair)
         except ExchangeError as exc:
             logger.warning("not reconciled", error=str(exc))
             desk.reconciled = False
+            self._unanswered = True
             return
         self._repair &= any(one.mend and not one.proved for one in result.differences)
         desk.reconciled = result.clean
