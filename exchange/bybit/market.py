@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, Protocol
 
 from exchange.bybit import parse
 from exchange.bybit.market_instruments import InstrumentBook
@@ -16,7 +16,7 @@ from exchange.bybit.market_symbol import MINUTE, SymbolFeed
 from exchange.bybit.market_tickers import TickerBook, TickerState
 from exchange.bybit.parse import UnreadablePayload
 from exchange.bybit.rest import BybitRest, Endpoint
-from exchange.bybit.stream import PublicStream
+from exchange.bybit.stream import StreamBatch
 from exchange.candles import CandleWindow, from_ms
 from exchange.domain import TIMEFRAMES, ZERO, FundingEvent, Instrument, PriceStep, Quote, Ticker
 from exchange.errors import CandlesUnavailable, ExchangeError, UnknownSymbol
@@ -29,6 +29,16 @@ QUOTE_AGE = timedelta(seconds=2)
 STALE_AFTER = timedelta(seconds=5)
 ASK_EVERY = timedelta(seconds=1)
 DEADLINE_S = 2.0
+
+
+class PriceSource(Protocol):
+    """A public stream, as its reader sees it."""
+
+    def watch(self, topics: Iterable[str]) -> None: ...
+
+    def take(self) -> StreamBatch: ...
+
+    def doubts(self) -> tuple[str, ...]: ...
 
 
 class BybitMarket:
@@ -44,7 +54,7 @@ class BybitMarket:
     def __init__(
         self,
         rest: BybitRest,
-        stream: PublicStream | None,
+        stream: PriceSource | None,
         symbols: Sequence[str],
         *,
         speed: float = 1.0,
@@ -140,6 +150,13 @@ class BybitMarket:
         feed = self._feed(symbol)
         refuse_future(end, self.now())
         return feed.funding(start, end)
+
+    def complete(self) -> None:
+        """Ask REST for minutes that the stream did not show; due every second where there is a
+        stream. Raises ``CandlesUnavailable``."""
+        self._pump()
+        for feed in self._feeds.values():
+            feed.complete()
 
     def doubts(self) -> tuple[str, ...]:
         """Besides the stream's own and the connection's: stale prices and candles with a gap."""

@@ -52,7 +52,7 @@ def main() -> None:
     parser.add_argument("--counts", type=Path, default=DEFAULT)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="autotrader-ambiguous-") as folder:
-        _open_database(Path(folder))
+        open_database(Path(folder))
         real = options.real_time > 0
         # One round of all kinds and modes is the least, so there are enough to choose from.
         plans = list(_plans(options.real_time or options.cases, options.seed))
@@ -65,7 +65,7 @@ def main() -> None:
         sys.exit("\n".join(broken))
 
 
-def _open_database(folder: Path) -> None:
+def open_database(folder: Path) -> None:
     """A database of its own; nothing of the product may be imported before."""
     os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
     os.environ["AUTOTRADER_DATA"] = str(folder)
