@@ -11,6 +11,7 @@ from exchange.bybit.connect import credentials_of
 from exchange.bybit.hosts import Hosts, hosts_for
 from exchange.bybit.link import Link
 from exchange.bybit.market import BybitMarket
+from exchange.bybit.pulse import Pulse
 from exchange.bybit.rest import BybitRest
 from exchange.bybit.stream import PrivateStream, PublicStream
 from exchange.choices import Mode, Region
@@ -28,12 +29,19 @@ class LiveMarket:
     market: BybitMarket
     rest: BybitRest
     stream: PublicStream | None
+    pulse: Pulse | None = None
 
     def measure_clock(self) -> None:
         """Ask for the venue's time; due every 30 s."""
         self.rest.measure_clock()
 
+    def complete(self) -> None:
+        """Ask for candles that the stream did not show; due every second."""
+        self.market.complete()
+
     def close(self) -> None:
+        if self.pulse is not None:
+            self.pulse.stop()
         if self.stream is not None:
             self.stream.stop()
         self.rest.close()
@@ -63,13 +71,15 @@ def live_market(account: ExchangeAccount, clock: Clock, *, streamed: bool) -> Li
     hosts = _hosts(account)
     link = Link(f"market-{account.pk}" if streamed else "", account.pk, hosts.rest)
     rest = BybitRest(hosts, None, clock=clock, link=link)
-    stream = None
+    stream, pulse = None, None
     if streamed:
         told = _stream_teller(link, "public")
         stream = PublicStream(hosts.ws_public, clock=clock, on_state=told)
         stream.start()
+        pulse = Pulse(rest)
+        pulse.start()
     market = BybitMarket(rest, stream, account.market_session.symbols)
-    return LiveMarket(market, rest, stream)
+    return LiveMarket(market, rest, stream, pulse)
 
 
 def live_client(
@@ -87,7 +97,7 @@ def live_client(
     # A client without a stream is the watchdog's, which leaves its notes itself.
     link = Link(f"account-{account.pk}" if streamed else "", account.pk, hosts.rest)
     rest = BybitRest(hosts, credentials, clock=clock, link=link)
-    stream = None
+    stream, pulse = None, None
     if streamed:
         stream = PrivateStream(
             hosts.ws_private,
@@ -97,8 +107,11 @@ def live_client(
             on_state=_stream_teller(link, "private"),
         )
         stream.start()
+        pulse = Pulse(rest)
+        pulse.start()
     since = account.connected_at or EPOCH
-    return LiveClient(BybitClient(rest, stream, instruments, connected_at=since), rest)
+    client = BybitClient(rest, stream, instruments, connected_at=since, pulse=pulse)
+    return LiveClient(client, rest)
 
 
 def _hosts(account: ExchangeAccount) -> Hosts:
