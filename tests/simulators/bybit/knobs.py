@@ -20,6 +20,7 @@ A WebSocket fault (endpoint "ws:private" or "ws:public"):
     silent                the connection stays open and says nothing more, pongs included
     close code, reset     the connection ends with a close frame, or with an RST
     garbage, unknown_topic  an extra frame nobody can use
+    unreadable            an extra message of a topic, with values nobody can read
     duplicate, gap        a message is sent twice, or never
     reorder               a message is sent after the one that follows it
     delay ms, late ms     messages come later: all that follow wait too, or only this one
@@ -47,7 +48,7 @@ OUTCOMES = (
 )
 REST_FAULTS = (*OUTCOMES, "delay", "slow_answer", "lag_read", "sl_ignored")
 HANDSHAKE_FAULTS = ("refuse", "blackhole")
-CONNECTION_FAULTS = ("silent", "close", "reset", "garbage", "unknown_topic")
+CONNECTION_FAULTS = ("silent", "close", "reset", "garbage", "unknown_topic", "unreadable")
 MESSAGE_FAULTS = ("duplicate", "gap", "reorder", "delay", "late", "execution_first")
 WS_FAULTS = (*HANDSHAKE_FAULTS, "auth_fail", *CONNECTION_FAULTS, *MESSAGE_FAULTS)
 FOR_EVER = -1

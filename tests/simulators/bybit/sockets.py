@@ -121,8 +121,16 @@ class Session:
             reset_connection(self._request.transport)
         elif fault.fault == "garbage":
             self._put("<html>bad gateway</html>")
+        elif fault.fault == "unreadable":
+            self._put(json.dumps(self._unreadable()))
         else:
             self._put(json.dumps({"topic": "weather.tomorrow", "data": [{"rain": "maybe"}]}))
+
+    def _unreadable(self) -> Frame:
+        """A message of a topic that is watched, whose values are none."""
+        topic = min(self.topics, default="execution")
+        row = {"symbol": "BTCUSDT", "category": "linear", "execId": 17, "lastPrice": "much", "start": "soon"}
+        return {"topic": topic, "type": "snapshot", "ts": "soon", "data": [row]}
 
     async def close(self) -> None:
         """End the connection with the venue going away."""
