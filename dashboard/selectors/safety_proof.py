@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
+from decimal import ROUND_CEILING, Decimal
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +25,6 @@ MAX_GAP_S = 5.0
 # An order may be unknown after a kill there, and the proof that it is absent takes 30 s by itself.
 UNPROVEN_POINTS = frozenset({"K9", "K10", "K11", "K15"})
 SETTLE_S, PROOF_S = 30.0, 45.0
-# Longer pictures are folded away.
-SHORT = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,13 +89,13 @@ class KindRow:
     n: str
     failed: int
     gap: Bar
-    settled: Bar | None
+    settled: Bar
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
     """The cases of one part of the harness. ``bound`` is the upper 95 % bound of the failure rate
-    after n cases without one; a dash where any failed."""
+    after n cases without one; a dash where any failed. ``folded`` pictures open on a click."""
 
     title: str
     about: str
@@ -151,7 +149,8 @@ def proof_read() -> Proof:
     if not isinstance(content, dict):
         return Proof(problems=(f"{path.name} holds no groups of counts.",), found=True)
     ran = content.get(RAN)
-    groups, problems = [], []
+    groups: list[Group] = []
+    problems = []
     for name in sorted((key for key in content if key not in (UPDATED, RAN)), key=_rank):
         try:
             counts = _counts(content[name])
@@ -159,7 +158,7 @@ def proof_read() -> Proof:
             problems.append(f"Counts of \u201c{name}\u201d can't be read: {error}.")
             continue
         moment = _moment(ran.get(name)) if isinstance(ran, dict) else None
-        groups.append(_group(name, counts, moment))
+        groups.append(_group(name, counts, moment, first=not groups))
     return Proof(tuple(groups), tuple(problems), _moment(content.get(UPDATED)), found=True)
 
 
@@ -210,7 +209,7 @@ def _figure(kind: str, row: dict[str, Any], name: str) -> float:
     return value
 
 
-def _group(name: str, counts: dict[str, _Count], ran: datetime | None) -> Group:
+def _group(name: str, counts: dict[str, _Count], ran: datetime | None, *, first: bool) -> Group:
     promise = _PROMISES.get(name) or _Promise(name.capitalize(), "", "Settled", None, 0)
     n = sum(count.n for count in counts.values())
     failed = sum(count.failed for count in counts.values())
@@ -244,8 +243,8 @@ def _group(name: str, counts: dict[str, _Count], ran: datetime | None) -> Group:
         settled_words=promise.settled or "Settled",
         settled_promise=f"{promise.settled_s:g} s" if promise.settled_s else "",
         timed=timed,
-        folded=len(kinds) > SHORT,
-        waits_for_proof=_waits(name, counts),
+        folded=not first and not failed,
+        waits_for_proof=any(kind.settled.tone == "warn" for kind in kinds),
         kinds=kinds,
         failures=tuple(text for count in counts.values() for text in count.failures),
     )
@@ -302,4 +301,6 @@ def _bound(n: int, failed: int) -> str:
     if failed or not n:
         return fmt.UNKNOWN
     share = min(Decimal(1), Decimal(3) / n)
-    return fmt.percent(share, 1 if share >= Decimal("0.01") else 3)
+    places = 1 if share >= Decimal("0.01") else 3
+    # Rounded up: a bound must not promise more than was shown.
+    return fmt.percent(share.quantize(Decimal(1).scaleb(-places - 2), ROUND_CEILING), places)
