@@ -56,7 +56,7 @@ LEVERAGE_LASTS = timedelta(seconds=60)
 # The venue shows a new leverage after a moment.
 READ_BACK_AFTER_S = (0.0, 0.2, 0.5)
 # Whoever asks for what stands now has exits to look after as well.
-SOON_S = 5.0
+SOON_S = 3.0
 
 
 class BybitClient:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 BUDGET_SPAN_S = 300.0
 # Bybit allows 500 new connections in five minutes for all that this address does.
-BUDGET_CONNECTS = 200
+BUDGET_CONNECTS = 300
 
 
 @dataclass(frozen=True, slots=True)
