@@ -18,8 +18,9 @@ from exchange.candles import CandleWindow
 from exchange.domain import OrderRequest, OrderType, PriceStep, Side
 from exchange.models import ExchangeAccount, PaperPosition
 from tests.crash.week_books import naked_positions
-from tests.crash.week_bot import START, SYMBOLS, Week, World
+from tests.crash.week_bot import START, SYMBOLS, Week
 from tests.crash.week_watch import EntryJudge, StepListener, Truth, WatchedAnalyst, watched_market
+from tests.crash.week_world import World
 from tests.exchange.bybit.market_bench import open_venue
 
 SYMBOL = SYMBOLS[1]

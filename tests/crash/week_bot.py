@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -12,19 +13,14 @@ from typing import TypeVar
 
 from analysis.analysts.technical import TechnicalAnalyst
 from analysis.services import profile_technical
-from exchange.bybit.hosts import Hosts
-from exchange.bybit.link import Link
-from exchange.bybit.rest import BybitRest
 from exchange.candles import floor_time, to_ms
 from exchange.choices import Mode
 from exchange.domain import TIMEFRAMES
 from exchange.errors import ExchangeError, MarketDataError
 from exchange.models import ExchangeAccount
 from exchange.paper.ledger import open_ledger
-from tests.crash.ambiguous_case import FollowingClock
 from tests.crash.prepare import loosen
 from tests.crash.week_books import broken_books, funding_found, naked_positions, unreal_fills
-from tests.crash.week_stream import ShakyStream
 from tests.crash.week_watch import (
     EntryJudge,
     StepListener,
@@ -33,14 +29,7 @@ from tests.crash.week_watch import (
     WatchedVenue,
     watched_market,
 )
-from tests.simulators.bybit.adapter import SimAdapter, VirtualClock
-from tests.simulators.bybit.auth import Keyring
-from tests.simulators.bybit.core import SimExchange
-from tests.simulators.bybit.feed import PublicFeed
-from tests.simulators.bybit.knobs import FOR_EVER, Knobs
-from tests.simulators.bybit.limits import Limits
-from tests.simulators.bybit.prices import SeededPrices
-from tests.simulators.bybit.respond import Plan, RawAnswer, Request, Responder
+from tests.crash.week_world import BUSY_PACE_MS, World, is_busy
 from trading.accounts import account_save, live_session
 from trading.choices import Autonomy, BotState, RiskProfile
 from trading.cycle.run import CyclePorts, cycle_run
@@ -60,36 +49,15 @@ BOTS = (
     ("Week 15m b", "15m", SYMBOLS[4:]),
     ("Week 1h", "1h", SYMBOLS),
 )
-REST_URL = "https://simulated"
-# Of each fault and form: so every twentieth question goes wrong, and every fifth minute of the
-# stream has something.
-REST_RATE, STREAM_RATE = 0.0025, 0.0002
 # Restarts of the trader and outages of everything per day.
 RESTARTS, OUTAGES = 6, 4
 OUTAGE_S = (2, 180)
 MEASURE_EVERY_MS = 30_000
-# Around a candle's close the stream speaks, and the trader looks, every second.
-BUSY_MS, BUSY_BEAT_MS, BEAT_MS, ROUND_MS = 10_000, 1_000, 10_000, 30_000
-QUARTER_MS = 900_000
+# How often the trader looks when nothing has just closed.
+ROUND_MS = 30_000
 ROUNDS = 10
 SETTLING_ROUNDS = 40
-
-
-class CountedResponder(Responder):
-    """Counts the faults that struck."""
-
-    def plan(self, request: Request) -> Plan:
-        plan = super().plan(request)
-        self.struck.update(list(plan.faults))
-        return plan
-
-    def carry_out(self, request: Request, plan: Plan) -> RawAnswer:
-        answer = super().carry_out(request, plan)
-        # The ledger is for orders; a week of failed questions would only fill memory.
-        self.exchange.ledger.rows.clear()
-        return answer
-
-    struck: Counter[str]
+START = datetime(2026, 2, 2, 6, 0, tzinfo=UTC)
 
 
 @dataclass(slots=True)
@@ -109,70 +77,6 @@ class Report:
         """One promise was broken; a hundred are enough to see why."""
         if len(self.broken) < 100:
             self.broken.append(text)
-
-
-class World:
-    """The simulated exchange and the ways to it, on a clock that only the week moves."""
-
-    def __init__(self, start: datetime, seed: int) -> None:
-        self.clock = VirtualClock(to_ms(start))
-        self.wall = FollowingClock(self.clock)
-        self.prices = SeededPrices(seed, to_ms(start), clock=self.clock.now_ms)
-        self.exchange = SimExchange(self.clock.now_ms, self.prices)
-        self.rest_knobs, stream_knobs = Knobs(seed), Knobs(seed + 1)
-        self.rest_knobs.low_rates(REST_RATE, seed)
-        stream_knobs.low_rates(STREAM_RATE, seed + 1)
-        self._keys, self._limits = Keyring.for_accounts(1), Limits(self.clock.now_ms)
-        self.responder = CountedResponder(
-            self.exchange,
-            self._keys,
-            self.rest_knobs,
-            self._limits,
-            self.clock.now_ms,
-        )
-        self.responder.struck = Counter()
-        feed = PublicFeed(self.exchange, self.prices, self.clock.now_ms)
-        self.stream = ShakyStream(feed, stream_knobs, self.clock)
-        self.clear_at: int | None = None
-        self._beat()
-
-    def rest(self) -> BybitRest:
-        """A door of its own for each start of the product."""
-        return BybitRest(
-            Hosts(REST_URL, "", ""),
-            None,
-            clock=self.wall,
-            link=Link("", None, REST_URL),
-            session_adapter=SimAdapter(self.responder, self.clock),
-            sleep=lambda seconds: self.clock.advance(round(seconds * 1000)),
-        )
-
-    def funding_rate(self, symbol: str) -> Decimal:
-        """What the exchange says it settles at; the same all week."""
-        asked = {"category": "linear", "symbol": symbol, "limit": "1"}
-        answer = self.exchange.handle("GET", "/v5/market/funding/history", asked, None)
-        return Decimal(answer.result["list"][0]["fundingRate"])
-
-    def outage(self, seconds: int) -> None:
-        """Nothing is reachable for a while."""
-        knob = self.rest_knobs.add("*", "status", times=FOR_EVER, status=503)
-        self.stream.cut("outage")
-        self.clear_at = self.clock.now_ms() + seconds * 1000
-
-        def back() -> None:
-            knob.times = 0
-            self.clear_at = None
-
-        self.clock.call_at(self.clear_at, back)
-
-    def _beat(self) -> None:
-        """The stream speaks, also while the product waits for an answer."""
-        if self.clear_at is None:
-            self.stream.tick()
-        now_ms = self.clock.now_ms()
-        busy = now_ms % QUARTER_MS < BUSY_MS
-        pace_ms = BUSY_BEAT_MS if busy else BEAT_MS
-        self.clock.call_at((now_ms // pace_ms + 1) * pace_ms, self._beat)
 
 
 class Week:
@@ -243,13 +147,13 @@ class Week:
     def _instant(self) -> None:
         """Let time pass to the next round, then do the work of all processes in turn."""
         now_ms = self.world.clock.now_ms()
-        busy = now_ms % QUARTER_MS < BUSY_MS
-        pace_ms = BUSY_BEAT_MS if busy else ROUND_MS
+        pace_ms = BUSY_PACE_MS if is_busy(now_ms) else ROUND_MS
         self._wait_until((now_ms // pace_ms + 1) * pace_ms)
         self._mischief()
+        self._complete()
         self._cycles()
         self._step()
-        if not busy:
+        if not is_busy(now_ms):
             self.listener.listen(self.market)
 
     def _wait_until(self, ms: int) -> None:
@@ -261,10 +165,12 @@ class Week:
                 self._chore()
 
     def _chore(self) -> None:
-        try:
+        with suppress(ExchangeError):
             self._rest.measure_clock()
-        except ExchangeError:
-            return
+
+    def _complete(self) -> None:
+        with suppress(MarketDataError, ExchangeError):
+            self.market.complete()
 
     def _mischief(self) -> None:
         now = self.world.wall.now()
@@ -414,6 +320,3 @@ def make_account(start: datetime) -> ExchangeAccount:
             ),
         )
     return account
-
-
-START = datetime(2026, 2, 2, 6, 0, tzinfo=UTC)
