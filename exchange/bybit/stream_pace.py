@@ -27,7 +27,7 @@ class Timing:
     probe_after_s: float = 1.5
     silent_after_s: float = 4.5
     first_pause_s: float = 0.25
-    longest_pause_s: float = 4.0
+    longest_pause_s: float = 3.0
     settled_after_s: float = 10.0
 
 
