@@ -266,8 +266,15 @@ def command_request(
     target: int = 0,
     payload: dict[str, Any] | None = None,
     expected_version: int | None = None,
+    reason: str = "",
 ) -> Command:
-    """Leave a command for the trader. The same key gives the same row, however often it comes."""
+    """Leave a command for the trader. The same key gives the same row, however often it comes.
+
+    A position is handed over for a ``reason`` only, which is kept with it.
+    """
+    if kind is CommandKind.RELEASE and not reason.strip():
+        raise ActionRefused("give a reason; it is kept with the position")
+    _refuse_long(reason)
     if not idempotency_key or len(idempotency_key) > 64:
         raise ActionRefused("the command needs an idempotency key of 1 to 64 characters")
     wish = {
@@ -284,8 +291,9 @@ def command_request(
                 idempotency_key=idempotency_key, defaults=wish
             )
             if created:
-                _acted(actor, f"command {kind}", f"{account.name} {target}", "")
-                record("command_requested", f"{kind.label} requested.", account=account)
+                _acted(actor, f"command {kind}", f"{account.name} {target}", reason)
+                why = f" ({reason.strip()})" if reason.strip() else ""
+                record("command_requested", f"{kind.label} requested{why}.", account=account)
                 wake(account.pk)
     except IntegrityError:
         command = Command.objects.get(idempotency_key=idempotency_key)

@@ -59,11 +59,12 @@ class OrderRow:
 
 @dataclass(frozen=True, slots=True)
 class ExecutionRow:
-    """One fill."""
+    """One fill; ``share`` says in words what of it is not this trade's."""
 
     time: datetime
     side: str
     qty: str
+    share: str
     price: str
     value: str
     fee: str
@@ -114,6 +115,7 @@ class TradeDetail:
     pending: bool
     protected: bool
     protected_at: datetime | None
+    released: str
     longest_naked: str
     planned_risk: str
     analysis_id: int | None
@@ -185,6 +187,7 @@ def trade_get(trade_id: int) -> TradeDetail | None:
         pending=trade.state == TradeState.PENDING,
         protected=item.protected,
         protected_at=trade.protected_at,
+        released=_released(trade),
         longest_naked=fmt.duration_ms(trade.longest_naked_ms),
         planned_risk=fmt.number(trade.planned_risk),
         analysis_id=trade.signal.analysis_id,
@@ -221,6 +224,17 @@ def _held(trade: Trade) -> str:
     if trade.opened_market is None or trade.closed_market is None:
         return fmt.UNKNOWN
     return fmt.age((trade.closed_market - trade.opened_market).total_seconds())
+
+
+def _released(trade: Trade) -> str:
+    """What left the position without an execution, in words; empty where nothing did."""
+    if not trade.released_qty:
+        return ""
+    part = "all" if trade.released_qty == trade.entry_qty else fmt.plain(trade.released_qty)
+    return (
+        f"Not ours any more: {part} of the {fmt.plain(trade.entry_qty)} entered. It was handed "
+        "over, or left the position without a trace, and no result is counted for it."
+    )
 
 
 def _levels(trade: Trade, entry: Decimal | None, places: int) -> list[Level]:
@@ -272,6 +286,7 @@ def _execution(execution: Execution, places: int) -> ExecutionRow:
         time=execution.time,
         side=execution.side,
         qty=fmt.plain(execution.qty),
+        share=_share(execution),
         price=fmt.number(execution.price, places),
         value=fmt.number(execution.qty * execution.price),
         fee=fmt.number(execution.fee, 4),
@@ -279,6 +294,14 @@ def _execution(execution: Execution, places: int) -> ExecutionRow:
         liquidity="maker" if execution.is_maker else "taker",
         exec_id=execution.exec_id,
     )
+
+
+def _share(execution: Execution) -> str:
+    if execution.trade_qty is None:
+        return ""
+    if not execution.trade_qty:
+        return "none of it is this trade's"
+    return f"{fmt.plain(execution.trade_qty)} of it is this trade's, the rest is not ours"
 
 
 def _stop_move(move: StopMove, places: int) -> StopMoveRow:
@@ -294,13 +317,20 @@ def _stop_move(move: StopMove, places: int) -> StopMoveRow:
 
 
 def _sums(trade: Trade) -> list[SumLine]:
-    """Gross price result, less fees, less funding, is net."""
+    """Gross price result, less fees, less funding, is net. What was handed over has no result:
+    its part of the entry is a line of its own."""
     book = trade_book(trade)
-    if not book.exit_qty:
+    if not book.exit_qty and not book.released_qty:
         return []
-    return [
+    values = [
         SumLine("Entry value", fmt.number(book.entry_value)),
         SumLine("Exit value", fmt.number(book.exit_value)),
+    ]
+    if book.released_qty:
+        kept = book.released_qty * book.avg_entry
+        values.append(SumLine("Not ours any more, at entry", fmt.number(kept)))
+    return [
+        *values,
         SumLine("Gross", fmt.number(book.gross_pnl, signed=True)),
         SumLine("Fees", fmt.number(-book.fees, signed=True)),
         SumLine("Funding", fmt.number(-book.funding, signed=True)),

@@ -23,7 +23,11 @@ from trading.choices import CommandKind
 from trading.errors import ActionRefused
 from trading.models import Command, Trade
 
-WISHES = {"close": CommandKind.CLOSE, "cancel": CommandKind.CANCEL}
+WISHES = {
+    "close": CommandKind.CLOSE,
+    "cancel": CommandKind.CANCEL,
+    "release": CommandKind.RELEASE,
+}
 
 
 @require_safe
@@ -86,6 +90,7 @@ def wish(request: HttpRequest, trade_id: int, kind: str) -> HttpResponse:
             expected_version=int(version) if version.isdecimal() else row.version,
             idempotency_key=request.POST.get("idempotency_key", ""),
             actor=actor_of(request),
+            reason=request.POST.get("reason", ""),
         )
     except ActionRefused as error:
         return refused(request, error, reverse("trade", args=[row.pk]))

@@ -9,7 +9,7 @@ from django.urls import reverse
 from exchange.models import ExchangeAccount
 from tests import factories
 from tests.dashboard.conftest import Desk
-from trading.models import Command, Cycle, TradingState
+from trading.models import Command, Cycle, Event, OperatorAction, TradingState
 
 HTMX = {"HX-Request": "true"}
 
@@ -27,6 +27,24 @@ def test_close_leaves_one_command_however_often_it_is_sent(console: Client, desk
     assert (command.kind, command.target) == ("close", desk.trade.pk)
     assert command.expected_version == desk.trade.version
     assert str(command.actor) == "operator"
+
+
+def test_a_position_is_handed_over_for_a_reason_that_is_kept(console: Client, desk: Desk) -> None:
+    address = reverse("trade_wish", args=[desk.trade.pk, "release"])
+    for reason in ("", "  "):
+        answer = console.post(address, close_form(desk, reason=reason), headers=HTMX)
+        assert answer.status_code == 422
+        assert "give a reason" in answer.content.decode()
+    assert not Command.objects.exists()
+    answer = console.post(address, close_form(desk, reason="I trade it myself"), headers=HTMX)
+    assert answer.status_code == 202
+    command = Command.objects.get()
+    assert (command.kind, command.target) == ("release", desk.trade.pk)
+    assert command.expected_version == desk.trade.version
+    action = OperatorAction.objects.get(action="command release")
+    assert (action.reason, str(action.actor)) == ("I trade it myself", "operator")
+    event = Event.objects.get(kind="command_requested")
+    assert event.text == "Hand the position over requested (I trade it myself)."
 
 
 def test_without_script_the_command_leads_back_to_the_trade(console: Client, desk: Desk) -> None:
@@ -189,6 +207,7 @@ def test_real_money_has_no_plug(console: Client, db: None) -> None:
 def test_nothing_is_done_by_get(console: Client, desk: Desk) -> None:
     for address in (
         reverse("trade_wish", args=[desk.trade.pk, "close"]),
+        reverse("trade_wish", args=[desk.trade.pk, "release"]),
         reverse("approval", args=[desk.approval.pk]),
         reverse("bot_state", args=[desk.bot.pk]),
         reverse("run_now", args=[desk.bot.pk]),

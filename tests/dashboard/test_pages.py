@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from django.urls import reverse
 from exchange.models import ExchangeAccount, MarketSession
 from tests import factories
 from tests.dashboard.conftest import Desk
-from trading.models import Bot
+from trading.models import Bot, Execution, Trade
 from trading.wiring import forget_markets
 
 # Counts hold one query for the market's clock, which reads its row at most twice a second.
@@ -122,7 +123,33 @@ def test_live_trade_page_offers_to_close_it(
     with django_assert_max_num_queries(18):
         text = console.get(reverse("trade", args=[desk.trade.pk])).content.decode()
     assert reverse("trade_wish", args=[desk.trade.pk, "close"]) in text
+    assert reverse("trade_wish", args=[desk.trade.pk, "release"]) in text
     assert f'data-live="pnl:{desk.trade.pk}"' in text
+
+
+def test_an_entry_that_has_not_filled_can_not_be_handed_over(console: Client, desk: Desk) -> None:
+    Trade.objects.filter(pk=desk.trade.pk).update(state="pending")
+    text = console.get(reverse("trade", args=[desk.trade.pk])).content.decode()
+    assert reverse("trade_wish", args=[desk.trade.pk, "cancel"]) in text
+    assert reverse("trade_wish", args=[desk.trade.pk, "release"]) not in text
+
+
+def test_what_is_not_the_trades_is_said_in_words(console: Client, desk: Desk) -> None:
+    address = reverse("trade", args=[desk.trade.pk])
+    text = console.get(address).content.decode()
+    assert "not ours" not in text
+    assert "Not ours any more" not in text
+    Execution.objects.filter(trade=desk.trade).update(trade_qty=Decimal("0.02"))
+    Trade.objects.filter(pk=desk.trade.pk).update(released_qty=Decimal("0.04"))
+    text = console.get(address).content.decode()
+    assert "0.02 of it is this trade&#x27;s, the rest is not ours" in text
+    assert "Not ours any more: 0.04 of the 0.1 entered." in text
+    Execution.objects.filter(trade=desk.trade).update(trade_qty=0)
+    Trade.objects.filter(pk=desk.trade.pk).update(released_qty=Decimal("0.1"))
+    text = console.get(address).content.decode()
+    assert "none of it is this trade&#x27;s" in text
+    assert "Not ours any more: all of the 0.1 entered." in text
+    assert "Not ours any more, at entry" in text
 
 
 def test_trade_address_gives_htmx_only_its_body(console: Client, desk: Desk) -> None:
