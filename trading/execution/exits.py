@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -16,6 +16,7 @@ from exchange.domain import ZERO, Candle, Side
 from exchange.errors import ExchangeError, MarketDataError
 from exchange.fault_points import fault_point
 from trading.choices import (
+    BotState,
     CancelReason,
     ExitReason,
     OrderRole,
@@ -232,20 +233,24 @@ class ExitManager:
         return instrument.floor_qty(trade.planned_risk / unit_loss)
 
     def expire_entries(self, trades: Sequence[Trade], orders: Sequence[Order]) -> None:
-        """Take back entries that waited too long, that price left behind, or whose trade is
-        being closed; all of them while trading is halted."""
+        """Take back entries that waited too long, that price left behind, whose trade is being
+        closed, or whose bot wants them no more; all of them while trading is halted."""
         by_id = {trade.pk: trade for trade in trades}
         now, wall = self._desk.market.now(), self._desk.clock.monotonic()
         entries = {order.pk: order for order in orders if order.role == OrderRole.ENTRY}
         self._asked = {pk: when for pk, when in self._asked.items() if pk in entries}
         halted = bool(entries) and self._is_halted()
+        unwanted = _unwanted(entries.values())
         for order in entries.values():
             trade = by_id.get(order.trade_id)
             if trade is None:
                 continue
             quote = quote_or_none(self._desk.market, order.symbol)
             last = quote.last if quote else None
-            reason = take_back(_working_entry(order, trade), last, now, halted=halted)
+            entry = _working_entry(order, trade)
+            if order.pk in unwanted and entry.asked is None:
+                entry = replace(entry, asked=CancelReason.MANUAL)
+            reason = take_back(entry, last, now, halted=halted)
             if reason is not None and wall - self._asked.get(order.pk, -inf) >= CANCEL_AGAIN_S:
                 self._asked[order.pk] = wall
                 if halted:
@@ -267,6 +272,19 @@ def _working_entry(order: Order, trade: Trade) -> WorkingEntry:
         asked=CancelReason(order.cancel_reason) if order.cancel_reason else None,
         known=order.state != OrderState.UNKNOWN,
     )
+
+
+def _unwanted(entries: Collection[Order]) -> set[int]:
+    """Entries whose bot was paused or archived, or does not trade the symbol any more."""
+    if not entries:
+        return set()
+    rows = Order.objects.filter(pk__in=[order.pk for order in entries])
+    bots = rows.values_list("pk", "trade__symbol", "trade__bot__state", "trade__bot__symbols")
+    return {
+        pk
+        for pk, symbol, state, symbols in bots
+        if state != BotState.RUNNING or symbol not in symbols
+    }
 
 
 def _holders(trade: Trade) -> QuerySet[Trade]:
