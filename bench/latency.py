@@ -61,11 +61,18 @@ def measure(approvals: int, closes: int, seed: int) -> dict[str, float]:
 
         scene = Scene(stage, seed)
         scene.open()
-        found = _at_rest(scene, Bare(stage.venue.url), approvals)
-        found |= _under_load(scene, stage, Bare(stage.venue.url), closes)
+        found = _told(_at_rest(scene, Bare(stage.venue.url), approvals))
+        found |= _told(_under_load(scene, stage, Bare(stage.venue.url), closes))
         scene.stop()
         stage.worker.stop()
         return found
+
+
+def _told(figures: dict[str, float]) -> dict[str, float]:
+    """A long run shows what it has."""
+    for name, value in figures.items():
+        print(f"{name:<32} {value:>12,.2f}", flush=True)
+    return figures
 
 
 class Bare:
@@ -156,8 +163,6 @@ def main() -> None:
     except ServiceMissing as exc:
         print(exc, file=sys.stderr)
         sys.exit(NO_SERVICE)
-    for name, value in found.items():
-        print(f"{name:<32} {value:>12,.2f}", flush=True)
     print(json.dumps(found))
 
 
