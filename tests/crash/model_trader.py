@@ -1,41 +1,36 @@
 """The trader in a few lines, for the state machine: rows without a database, rounds without I/O.
 
 Every decision is the product's own (``trading.domain``); this only carries facts to it and answers
-back. ``rows``, ``signals`` and ``trades`` survive a crash, everything else is memory.
+back, between the books and the venue.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from analysis.domain import Direction
 from exchange.domain import (
     ZERO,
-    Execution,
-    OrderReport,
     OrderRequest,
     OrderType,
     Side,
 )
 from exchange.errors import ExchangeError, ExchangeUnavailable, OrderRejected
+from tests.crash.model_books import ModelBooks
 from tests.crash.model_rows import Row, Signal, Trade, exit_facts, lost
-from tests.crash.model_venue import SYMBOL, ModelVenue
+from tests.crash.model_venue import SYMBOL
 from trading.choices import ExitReason, OrderRole, OrderState, TradeState
 from trading.domain import protocol
-from trading.domain.order import FINAL, WORKING, state_after_report
+from trading.domain.order import WORKING
 from trading.domain.ownership import (
-    Holding,
     Standing,
     difference_proved,
     explain_position,
-    share_of,
 )
 from trading.domain.protocol import Absence, ExitForm, StopAnswer
 from trading.domain.settings import SignalRules
 from trading.domain.signal import drifted
-from trading.domain.trade import TradeBook, fold
+from trading.domain.trade import TradeBook
 
 RULES = SignalRules()
 APPROVAL_TTL_S = 60.0
@@ -44,31 +39,8 @@ READ_BACK_EVERY_S = 2.0
 LOOK_UP_EVERY_S = 1.0
 
 
-@dataclass
-class ModelTrader:
+class ModelTrader(ModelBooks):
     """``round`` does once what the loop does; ``crash`` forgets, ``start`` recovers."""
-
-    venue: ModelVenue
-    deliver: Callable[[list[OrderReport | Execution]], list[OrderReport | Execution]]
-    signals: list[Signal] = field(default_factory=list)
-    rows: dict[str, Row] = field(default_factory=dict)
-    trades: list[Trade] = field(default_factory=list)
-    booked: set[str] = field(default_factory=set)
-    foreign: Decimal = ZERO
-    kill: bool = False
-    # World facts that the loop learns of.
-    clock_offset_ms: int = 0
-    quote_age_s: float = 0.0
-    crash_at: str = ""
-    # Memory.
-    alive: bool = False
-    reconciled: bool = False
-    reconciled_at: float = -1e9
-    history: dict[int, protocol.StopHistory] = field(default_factory=dict)
-    read_back_at: float = -1e9
-    differs_since: float | None = None
-    external: bool = False
-    posted: list[tuple[Row, tuple[str, ...]]] = field(default_factory=list)
 
     def crash(self) -> None:
         self.alive = self.reconciled = self.external = False
@@ -108,60 +80,6 @@ class ModelTrader:
                 part()
             except ExchangeError:
                 continue
-
-    # Booking.
-
-    def _hear(self) -> None:
-        told, missed = self.venue.drain()
-        if missed:
-            self.reconciled, self.reconciled_at = False, -1e9
-        self._book(self.deliver(told))
-
-    def _book(self, told: list[OrderReport | Execution]) -> None:
-        for one in told:
-            if isinstance(one, Execution):
-                self._book_execution(one)
-            else:
-                self._book_report(one)
-        self._settle()
-
-    def _book_execution(self, execution: Execution) -> None:
-        if execution.exec_id in self.booked:
-            return
-        self.booked.add(execution.exec_id)
-        row = self.rows.get(execution.order_link_id)
-        trade = self._trade_of(row.signal) if row else self._live()
-        share = execution.qty
-        if row is None:
-            share = share_of(execution, self._holding(trade))
-            self.foreign += (execution.qty - share) * execution.side.sign
-            self.external = self.external or share < execution.qty
-        if trade is not None and share:
-            trade.book = fold(trade.book, replace(execution, qty=share))
-
-    def _book_report(self, report: OrderReport) -> None:
-        row = self.rows.get(report.order_link_id)
-        if row is None:
-            return
-        row.filled = max(row.filled, report.filled_qty)
-        state = state_after_report(row.state, report.status)
-        if state is not row.state:
-            row.move(state)
-
-    def _settle(self) -> None:
-        for trade in self.trades:
-            entry = self._entry(trade)
-            over = entry.state in FINAL and entry.filled <= trade.book.entry_qty
-            is_open = trade.book.open_qty > 0
-            if trade.state in (TradeState.CANCELLED, TradeState.CLOSED) and is_open:
-                trade.state = TradeState.OPEN
-                trade.close(ExitReason.LATE_FILL)
-            if trade.state is TradeState.PENDING and trade.book.entry_qty > 0:
-                trade.state = TradeState.OPEN
-            if trade.state is TradeState.OPEN and trade.book.open_qty <= 0 and over:
-                trade.state, trade.close_wanted = TradeState.CLOSED, None
-            elif trade.state is TradeState.PENDING and over:
-                trade.state = TradeState.CANCELLED
 
     # Sending.
 
@@ -394,37 +312,6 @@ class ModelTrader:
             self.differs_since = self.differs_since or self.venue.now
         elif found.standing is Standing.INCREASED:
             self.reconciled, self.reconciled_at = True, self.venue.now
-
-    # Rows.
-
-    def _new_row(self, role: OrderRole, signal: Signal, qty: Decimal) -> Row:
-        link_id = f"at1-{len(self.rows):026d}-{role.value}"
-        row = Row(link_id, role, signal.number, qty, self.venue.now)
-        row.history.append((row.state, ZERO))
-        self.rows[link_id] = row
-        return row
-
-    def _entry(self, trade: Trade) -> Row:
-        return next(
-            row
-            for row in self.rows.values()
-            if row.role is OrderRole.ENTRY and row.signal == trade.signal.number
-        )
-
-    def _trade_of(self, signal: int) -> Trade | None:
-        return next((trade for trade in self.trades if trade.signal.number == signal), None)
-
-    def _live(self) -> Trade | None:
-        states = (TradeState.PENDING, TradeState.OPEN)
-        return next((trade for trade in self.trades if trade.state in states), None)
-
-    def _holding(self, trade: Trade | None) -> Holding | None:
-        if trade is None:
-            return None
-        entry = self._entry(trade)
-        reported = max(ZERO, entry.filled - trade.book.entry_qty)
-        working = entry.qty - entry.filled if entry.state in WORKING else ZERO
-        return Holding(Side.BUY, trade.book.open_qty, reported, working)
 
     def _dies(self, where: str) -> bool:
         if self.crash_at != where:
