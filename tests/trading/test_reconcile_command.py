@@ -243,7 +243,7 @@ def test_a_repair_mends_what_is_proved_and_compares_again(account: ExchangeAccou
     printed, refusal = run("--repair")
     first, mended = printed.splitlines()
     assert (first, refusal) == ("Books (SIM): agrees with the exchange", "")
-    assert mended.startswith("  mended: BTCUSDT: order at1-stray")
+    assert mended.startswith("  repair: BTCUSDT: order at1-stray")
     assert run() == ("Books (SIM): agrees with the exchange\n", "")
 
 
@@ -252,5 +252,5 @@ def test_a_running_trader_mends_on_request(
 ) -> None:
     traded(stray=True)
     printed, _ = run("--repair")
-    assert "mended: BTCUSDT: order at1-stray" in printed
+    assert "repair: BTCUSDT: order at1-stray" in printed
     assert Command.objects.get().payload == {"repair": True}

@@ -31,7 +31,7 @@ class Comparing:
         self._dirty_since = desk.clock.monotonic()
         self._repair = False
         self._unanswered = False
-        self._differs = False
+        self._differs: set[tuple[str, str]] = set()
         self._external_since: dict[str, float] = {}
         self._external_told: set[str] = set()
 
@@ -76,19 +76,18 @@ class Comparing:
         self._tell_differences(result)
 
     def _tell_differences(self, result: Reconciliation) -> None:
-        """One event when they begin and one when they end."""
-        differs = bool(result.proved)
-        if differs and not self._differs:
-            texts = [str(difference) for difference in result.proved]
+        """One event when they begin, another one when there are others, and one when they end."""
+        differs = {(one.kind, one.symbol) for one in result.proved}
+        if differs - self._differs:
             self._record(
                 "engine_differs",
-                "Ledger and exchange differ: " + "; ".join(texts),
+                "Ledger and exchange differ: " + "; ".join(one.text for one in result.proved),
                 EventLevel.CRITICAL,
-                differences=texts,
+                differences=[one.as_json() for one in result.proved],
             )
         elif self._differs and result.clean:
             self._record("engine_agrees", "Ledger and exchange agree again.", EventLevel.NOTICE)
-        self._differs = differs or (self._differs and not result.clean)
+        self._differs = set() if result.clean else self._differs | differs
 
     def _tell_external(self) -> None:
         """Tell each new external position once. It closes its symbol at once, but a single

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -28,6 +29,22 @@ class Difference:
 
     def __str__(self) -> str:
         return self.text
+
+    def as_json(self) -> dict[str, str]:
+        """As events carry it: what a person or a command needs to know of it."""
+        return {
+            "kind": self.kind,
+            "symbol": self.symbol,
+            "text": self.text,
+            "mend": self.mend,
+        }
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, str]) -> Difference:
+        """The other way round. What events tell of is proved."""
+        return cls(
+            content["kind"], content["symbol"], content["text"], content["mend"], proved=True
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,9 +43,24 @@ def test_a_difference_closes_entries_at_once_and_is_told_when_it_lasts(bybit: Fl
     bybit.leap(1, 1)
     (event,) = events("engine_differs")
     assert event.level == "critical"
-    assert event.data["differences"] == ["BTCUSDT: we hold 10.00000000, the exchange 0"]
+    assert event.data["differences"] == [
+        {
+            "kind": "position",
+            "symbol": "BTCUSDT",
+            "text": "BTCUSDT: we hold 10.00000000, the exchange 0",
+            "mend": "the trade is closed as external",
+        }
+    ]
     bybit.leap(1, 1, 1)
     assert len(events("engine_differs")) == 1
+    # Another difference is news, though the first one has not ended.
+    strange = replace(bybit.venue.posts[0], order_link_id="at1-unheardof-e", symbol="ETHUSDT")
+    bybit.venue.fills = False
+    bybit.venue.take(strange)
+    bybit.leap(1, 1, 1, 1)
+    newest, _ = events("engine_differs")
+    assert [one["kind"] for one in newest.data["differences"]] == ["order", "position"]
+    assert newest.data["differences"][0]["mend"] == "the order is cancelled"
 
 
 def test_a_single_inconsistent_reading_proves_nothing(bybit: Floor) -> None:

@@ -33,18 +33,31 @@ ANSWER_S = 15.0
 LOOK_EVERY_S = 0.1
 ENDED = frozenset({CommandState.DONE, CommandState.REFUSED, CommandState.FAILED})
 
-# A difference is proved when it was read twice, so far apart.
+# A difference is proved, and mended, when it was read twice, so far apart. What a repair did shows
+# in the reading after it, where new differences may need their own proof.
 PROOF_PAUSE_S = 2.5
-READINGS = 3
+READINGS = 5
 
 # Where no repair can help, by kind of difference.
 REMEDIES = {
     "result": "compare with closed P&L on the venue; what is missing comes with the next funding",
-    "told": "--repair, then look at what stays",
+    "told": "ask again in a moment, then look at the trader's log",
     "wallet": "look for transfers and funding in the venue's transaction log",
 }
+UNPROVED_REMEDY = "seen for a moment only, so left alone: ask again"
+UNMENDED_REMEDY = "the repair did not help: run it again, then look at the symbol on the venue"
 USUAL_REMEDY = "look at the symbol on the venue, then close the trade or hand it over"
 EXTERNAL_REMEDY = "not ours, left alone: close it on the venue to trade the symbol here"
+
+
+UNTOLD = (
+    Difference(
+        "told",
+        "",
+        "tables and exchange are not reconciled, and the trader has not said why yet",
+        proved=True,
+    ),
+)
 
 
 class Unanswered(CommandError):
@@ -72,7 +85,7 @@ class Command(DatabaseCommand):
                 failed.append(account)
                 self.stdout.write(f"{account}: not compared, {exc}")
                 continue
-            self._show(account, found)
+            self._show(account, found, repaired=options["repair"])
             if not found.clean:
                 differing.append(account)
         if failed or differing:
@@ -90,8 +103,8 @@ class Command(DatabaseCommand):
             raise CommandError(f"there is no account with id {wanted} to compare")
         return found
 
-    def _show(self, account: ExchangeAccount, found: Reconciliation) -> None:
-        rows = [(one.text, _remedy(one)) for one in found.differences]
+    def _show(self, account: ExchangeAccount, found: Reconciliation, *, repaired: bool) -> None:
+        rows = [(one.text, _remedy(one, repaired=repaired)) for one in found.differences]
         rows += [
             (f"{symbol}: a position that is not ours", EXTERNAL_REMEDY) for symbol in found.external
         ]
@@ -99,14 +112,16 @@ class Command(DatabaseCommand):
         verdict = "agrees with the exchange" if found.clean else "differs"
         self.stdout.write(f"{account}: {verdict}{booked}")
         for text in found.mended:
-            self.stdout.write(f"  mended: {text}")
+            self.stdout.write(f"  repair: {text}")
         for line in _table(rows):
             self.stdout.write(line)
 
 
-def _remedy(difference: Difference) -> str:
+def _remedy(difference: Difference, *, repaired: bool) -> str:
+    if not difference.proved:
+        return UNPROVED_REMEDY
     if difference.mend:
-        return f"--repair: {difference.mend}"
+        return UNMENDED_REMEDY if repaired else f"--repair: {difference.mend}"
     return REMEDIES.get(difference.kind, USUAL_REMEDY)
 
 
@@ -146,16 +161,17 @@ def _compare_here(account: ExchangeAccount, *, repair: bool) -> Reconciliation:
 
 
 def _until_proved(desk: Desk, *, repair: bool) -> Reconciliation:
-    """Compare until every difference is proved or gone; after a repair once more."""
-    found = reconcile(desk, repair=repair)
+    """Compare until every difference is proved or gone, and after a repair once more."""
+    pause = 0.0 if desk.account.uses_paper_ledger else PROOF_PAUSE_S
     mended: list[str] = []
-    for _ in range(READINGS):
+    for reading in range(1, READINGS + 1):
+        # The last reading only shows what is left.
+        found = reconcile(desk, repair=repair and reading < READINGS)
         mended += found.mended
         if not found.mended and all(one.proved for one in found.differences):
             break
-        time.sleep(0 if found.mended else PROOF_PAUSE_S)
+        time.sleep(pause)
         desk.lease.renew(reconciled=False, doubts=[], external=list(found.external))
-        found = reconcile(desk, repair=repair)
     return replace(found, mended=tuple(mended))
 
 
@@ -175,9 +191,20 @@ def _ask_trader(account: ExchangeAccount, *, repair: bool) -> Reconciliation:
     # It compares after it took the command, and tells with its second renewal from then.
     _await_heartbeat(account, deadline)
     _await_heartbeat(account, deadline)
+    while not _settled(account, repair=repair) and time.monotonic() < deadline:
+        time.sleep(LOOK_EVERY_S)
     lease = Lease.objects.get(account=account)
-    told = tuple(Difference("told", "", text, proved=True) for text in _told_differences(lease))
-    return Reconciliation(told, tuple(lease.external_symbols), 0, _told_mended(command))
+    told = _told_differences(lease) or UNTOLD
+    differences = () if lease.reconciled else told
+    return Reconciliation(differences, tuple(lease.external_symbols), 0, _told_mended(command))
+
+
+def _settled(account: ExchangeAccount, *, repair: bool) -> bool:
+    """Whether the trader has proof of what differs, and no repair of it is still to come."""
+    lease = Lease.objects.get(account=account)
+    told = _told_differences(lease)
+    mending = repair and any(one.mend for one in told)
+    return lease.reconciled or (bool(told) and not mending)
 
 
 def _ended(command: TraderCommand) -> bool:
@@ -196,15 +223,16 @@ def _wait(deadline: float, done: Callable[[], bool]) -> None:
         time.sleep(LOOK_EVERY_S)
 
 
-def _told_differences(lease: Lease) -> tuple[str, ...]:
-    """What the trader last said about a difference that it still sees."""
-    if lease.reconciled:
-        return ()
+def _told_differences(lease: Lease) -> tuple[Difference, ...]:
+    """What the trader last said about differences that it has not said are gone."""
     said = Event.objects.filter(
-        account=lease.account, kind="engine_differs", created_at__gte=lease.acquired_at
+        account=lease.account,
+        kind__in=("engine_differs", "engine_agrees"),
+        created_at__gte=lease.acquired_at,
     ).first()
-    told = tuple(said.data.get("differences", ())) if said else ()
-    return told or ("tables and exchange are not reconciled; the trader's log says why",)
+    if said is None or said.kind == "engine_agrees":
+        return ()
+    return tuple(map(Difference.from_json, said.data["differences"]))
 
 
 def _told_mended(command: TraderCommand) -> tuple[str, ...]:
