@@ -89,6 +89,8 @@ class Trader:
             data={"token": self.desk.lease.token},
             market_time=self.desk.market.now(),
         )
+        # Told before the first round: a lease that shows no doubt is taken for a trader that sends.
+        self.desk.doubts = list(entry_gate(entry_facts(self.desk)))
         self._tell()
 
     def _forget_created(self) -> None:
