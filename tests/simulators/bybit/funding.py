@@ -73,21 +73,10 @@ def cancel_everything(batch: Batch, cancel_type: str) -> None:
 
 def _settle(batch: Batch, position: Position, price: Decimal) -> None:
     venue, account = batch.venue, batch.account
-    side, qty = OPPOSITE[position.side], abs(position.size)
+    settled = _settling_order(batch, position)
+    qty = settled.qty
     part = position.close(qty, price)
-    order_id = venue.new_id()
-    settled = Order(
-        n=venue.next_n(),
-        order_id=order_id,
-        symbol=position.symbol,
-        side=side,
-        order_type="Market",
-        qty=qty,
-        created_ms=venue.now_ms,
-        updated_ms=venue.now_ms,
-        create_type="CreateBySettle",
-    )
-    account.closed[order_id] = ClosedTrade(
+    account.closed[settled.order_id] = ClosedTrade(
         n=venue.next_n(),
         order=settled,
         leverage=account.leverage(position.symbol),
@@ -104,7 +93,7 @@ def _settle(batch: Batch, position: Position, price: Decimal) -> None:
     booking = Fill(
         exec_id=venue.new_id(),
         symbol=position.symbol,
-        side=side,
+        side=settled.side,
         price=price,
         qty=qty,
         fee=ZERO,
@@ -117,20 +106,41 @@ def _settle(batch: Batch, position: Position, price: Decimal) -> None:
         mark=price,
         gross=money(part.gross),
     )
-    _book(batch, position, booking, "DELIVERY", money(part.gross), order_id)
+    _book(batch, position, booking, "DELIVERY", money(part.gross), settled.order_id)
+    _note_settlement(batch, position, booking, settled)
+
+
+def _settling_order(batch: Batch, position: Position) -> Order:
+    """Make the exchange's own order that closes all of a position."""
+    venue = batch.venue
+    return Order(
+        n=venue.next_n(),
+        order_id=venue.new_id(),
+        symbol=position.symbol,
+        side=OPPOSITE[position.side],
+        order_type="Market",
+        qty=abs(position.size),
+        created_ms=venue.now_ms,
+        updated_ms=venue.now_ms,
+        create_type="CreateBySettle",
+    )
+
+
+def _note_settlement(batch: Batch, position: Position, booking: Fill, settled: Order) -> None:
+    venue = batch.venue
     venue.ledger.add(
         venue.now_ms,
         "execution",
-        account.uid,
+        batch.account.uid,
         symbol=position.symbol,
         execId=booking.exec_id,
-        orderId=order_id,
+        orderId=settled.order_id,
         orderLinkId="",
-        side=side,
-        qty=text(qty),
-        price=text(price),
+        side=booking.side,
+        qty=text(booking.qty),
+        price=text(booking.price),
         fee="0",
-        closedSize=text(qty),
+        closedSize=text(booking.qty),
         execType="Settle",
         positionIdx=position.idx,
         reduceOnly=True,

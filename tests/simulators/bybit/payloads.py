@@ -66,16 +66,21 @@ def order_row(order: Order, profile: Profile) -> Row:
         "triggerBy": order.trigger_by,
     }
     if profile.extra_fields:
-        row |= {
-            "parentOrderLinkId": order.parent_link_id,
-            "slippageToleranceType": "UNKNOWN",
-            "slippageTolerance": "0",
-            "extraFees": "",
-            "rpiTakerAccess": False,
-            "rpiMatchedQty": "0",
-            "aFieldOfTomorrow": {"unknown": ["to", "every", "client"]},
-        }
+        row |= _newer_fields(order)
     return row
+
+
+def _newer_fields(order: Order) -> Row:
+    """Give what only newer profiles tell of an order."""
+    return {
+        "parentOrderLinkId": order.parent_link_id,
+        "slippageToleranceType": "UNKNOWN",
+        "slippageTolerance": "0",
+        "extraFees": "",
+        "rpiTakerAccess": False,
+        "rpiMatchedQty": "0",
+        "aFieldOfTomorrow": {"unknown": ["to", "every", "client"]},
+    }
 
 
 def order_push(order: Order, row: Row) -> Row:
