@@ -98,6 +98,9 @@ class Guard:
                 if now - halt.last_read < HALTED_READ_EVERY_S:
                     raise ExchangeHalted(halt.sentence)
                 halt.last_read = now
+            if self._is_silent(now) and not self._circuit.is_open:
+                # Others wait for an answer in vain already; one at a time is enough.
+                self._circuit = breaker.after_failure(self._circuit, now, silent=True)
             self._pass_circuit(now, protective_write=False)
 
     def admit_write(self, priority: Priority) -> None:
@@ -136,7 +139,7 @@ class Guard:
         """No answer came, or none that the venue would give."""
         now = self._clock.monotonic()
         with self._lock:
-            silent = self._heard_at is not None and now - self._heard_at > SILENT_AFTER_S
+            silent = self._is_silent(now)
             self._circuit = circuit = breaker.after_failure(self._circuit, now, silent=silent)
         self._link.note_failure(reason)
         if circuit.is_open:
@@ -156,6 +159,9 @@ class Guard:
             self._circuit = breaker.after_success(self._circuit)
             self._halt = _Halt(sentence, endpoint, since=now, last_read=now)
         self._link.note_halt(sentence)
+
+    def _is_silent(self, now: float) -> bool:
+        return self._heard_at is not None and now - self._heard_at > SILENT_AFTER_S
 
     def _silence(self) -> str:
         with self._lock:

@@ -56,7 +56,7 @@ __all__ = [
 ]
 
 # Short, so that one question that is lost does not keep the next from being asked.
-ATTEMPT_S = 2.5
+ATTEMPT_S = 2.0
 FIRST_BACKOFF_S = 0.25
 LONGEST_BACKOFF_S = 4.0
 CLOCK_TOLERANCE_MS = 500

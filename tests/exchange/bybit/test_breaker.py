@@ -146,7 +146,7 @@ def test_silent_venue_opens_for_reads_and_entries_only(rest_venue: RestVenue) ->
     door.measure_clock()
     rest_venue.then(TICKERS, *[answer(status=502)] * 5)
     fail_reads(door, 5)
-    with pytest.raises(CircuitPaused, match="5 times"):
+    with pytest.raises(CircuitPaused, match="does not answer"):
         door.read(Endpoint.TICKERS)
     sent = len(rest_venue.seen)
     with pytest.raises(OrderNotSent):

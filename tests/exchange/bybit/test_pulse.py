@@ -9,6 +9,7 @@ import pytest
 from exchange.bybit import breaker
 from exchange.bybit.breaker import CLOSED
 from exchange.bybit.pulse import Pulse
+from exchange.bybit.refusals import CircuitPaused
 from exchange.bybit.rest import BybitRest, Endpoint
 from exchange.errors import ExchangeUnavailable
 from tests.exchange.bybit.rest_venue import HandClock, RestVenue, answer, open_door
@@ -36,8 +37,20 @@ def test_silence_is_a_doubt_once_somebody_feels_the_pulse(rest_venue: RestVenue)
     assert not silence_told(door)
     clock.seconds += 3
     assert silence_told(door)
+
+
+def test_a_silent_venue_is_asked_once_a_second_until_it_answers(rest_venue: RestVenue) -> None:
+    clock = HandClock()
+    door = open_door(rest_venue, clock=clock)
+    door.feel_pulse()
+    clock.seconds += 3
+    with pytest.raises(CircuitPaused):
+        door.read(Endpoint.TICKERS)
+    assert rest_venue.count(TICKERS) == 0
+    clock.seconds += 1
     door.feel_pulse()
     assert not silence_told(door)
+    door.read(Endpoint.TICKERS)
 
 
 def test_the_venue_is_not_asked_while_others_ask(rest_venue: RestVenue) -> None:
