@@ -35,9 +35,10 @@ def surroundings(
     monkeypatch.setattr("trading.execution.lease.database_now", lambda clock: clock.now())
 
 
+@pytest.mark.timeout(180)
 @pytest.mark.usefixtures("surroundings")
 def test_four_hours_of_faults_break_nothing() -> None:
-    week = Week(seed=5, start=START, length=timedelta(hours=4))
+    week = Week(seed=5, start=START, length=timedelta(hours=4), volatility=1.0)
     report = week.run()
     assert report.broken == []
     counts = week.counts()

@@ -29,7 +29,7 @@ from tests.crash.week_watch import (
     WatchedVenue,
     watched_market,
 )
-from tests.crash.week_world import BUSY_PACE_MS, World, is_busy
+from tests.crash.week_world import BUSY_PACE_MS, VOLATILITY, World, is_busy
 from trading.accounts import account_save, live_session
 from trading.choices import Autonomy, BotState, RiskProfile
 from trading.cycle.run import CyclePorts, cycle_run
@@ -82,11 +82,18 @@ class Report:
 class Week:
     """Runs the bots from ``start`` for ``length``; ``report`` fills on the way."""
 
-    def __init__(self, *, seed: int, start: datetime, length: timedelta) -> None:
+    def __init__(
+        self,
+        *,
+        seed: int,
+        start: datetime,
+        length: timedelta,
+        volatility: float = VOLATILITY,
+    ) -> None:
         self._random = random.Random(seed)
         self.start, self.end = start, start + length
         self.report = Report()
-        self.world = World(start, seed)
+        self.world = World(start, seed, volatility)
         self.truth = Truth(self.world.prices)
         self.account = make_account(self.world.wall.now())
         self.bots = list(Bot.objects.filter(account=self.account).select_related("account"))

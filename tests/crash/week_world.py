@@ -27,7 +27,6 @@ REST_RATE, STREAM_RATE = 0.0025, 0.0002
 # In the first seconds after a candle's close the stream speaks every second.
 BUSY_MS, BUSY_PACE_MS, CALM_PACE_MS = 10_000, 1_000, 10_000
 QUARTER_MS = 900_000
-# Calm candles have no stop that is far enough for its costs.
 VOLATILITY = 2.5
 
 
@@ -56,11 +55,11 @@ class CountedResponder(Responder):
 class World:
     """The simulated exchange and the ways to it, on a clock that only the week moves."""
 
-    def __init__(self, start: datetime, seed: int) -> None:
+    def __init__(self, start: datetime, seed: int, volatility: float = VOLATILITY) -> None:
         self.clock = VirtualClock(to_ms(start))
         self.wall = FollowingClock(self.clock)
         self.prices = SeededPrices(
-            seed, to_ms(start), volatility=VOLATILITY, clock=self.clock.now_ms
+            seed, to_ms(start), volatility=volatility, clock=self.clock.now_ms
         )
         self.exchange = SimExchange(self.clock.now_ms, self.prices)
         self.rest_knobs, stream_knobs = Knobs(seed), Knobs(seed + 1)
