@@ -216,7 +216,7 @@ class Protector:
     def _give_up(self, trade: Trade, watch: _Watch, why: str) -> None:
         """Ask for a close at market; the exits of the loop send it until the trade is flat."""
         if want_close(trade, ExitReason.UNPROTECTED):
-            self._alert(trade, watch, f"closed at market, {why}")
+            self._alert(trade, watch, "trade_unprotected", f"closed at market, {why}")
 
     def _say_again(self, trades: Sequence[Trade], now: float) -> None:
         """Tell people every minute of positions that had to be closed and are still open, also
@@ -225,12 +225,13 @@ class Protector:
             watch = self._watches[trade.pk]
             given_up = trade.close_wanted == ExitReason.UNPROTECTED
             if given_up and now - watch.told_at >= SAY_AGAIN_S:
-                self._alert(trade, watch, "could not be protected and is still not closed")
+                text = "could not be protected and is still not closed"
+                self._alert(trade, watch, "trade_not_closed", text)
 
-    def _alert(self, trade: Trade, watch: _Watch, text: str) -> None:
+    def _alert(self, trade: Trade, watch: _Watch, kind: str, text: str) -> None:
         watch.told_at = self._desk.clock.monotonic()
         record(
-            "trade_unprotected",
+            kind,
             f"{trade.symbol}: {text}.",
             account=self._desk.account,
             level=EventLevel.CRITICAL,
