@@ -77,6 +77,7 @@ class Lane:
             self._oracle.look()
             began_ms = int(time.time() * 1000)
             act = self._prepared(point)
+            self._until_sure()
             order.write_text("kill", encoding="ascii")
             self._struck = act()
             victim.until_killed(DEATH_S)
@@ -164,6 +165,7 @@ class Lane:
         """An open trade with its stop read back."""
         from trading.models import Trade
 
+        self._until_sure()
         number = self._signal()
         found = _until(
             lambda: (
@@ -177,6 +179,12 @@ class Lane:
             self._struck = number
             raise NeverCame("no trade came of it")
         return found
+
+    def _until_sure(self) -> None:
+        """Wait until the trader doubts nothing: entries are dropped as long as it does."""
+        from trading.models import Lease
+
+        _until(lambda: not Lease.objects.get(account=self._account).doubts, READY_S)
 
     def _fate(self, number: int) -> str:
         """What became of a signal, for the report of a failure."""
