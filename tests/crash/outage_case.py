@@ -148,6 +148,7 @@ class Blackout(Lane):
     def _opened_in(self, symbol: str) -> None:
         from trading.models import Signal, Trade
 
+        self._until_sure()
         number = self._signal(symbol=symbol)
         rows = Trade.objects.filter(signal_id=number, state="open").exclude(protected_at=None)
         dropped = Signal.objects.filter(pk=number, state="dropped")
