@@ -28,6 +28,7 @@ SETTLE_S = 30.0
 PROOF_S = 45.0
 MAX_GAP_S = 5.0
 POLL_S = 0.05
+CYCLE_LEFT = timedelta(seconds=30)
 NOTIONAL = Decimal(60)
 # Limits of entries, as a share of the last price.
 AT_ONCE, RESTING = Decimal("1.004"), Decimal("0.997")
@@ -306,17 +307,22 @@ class Lane:
 
 
 def _timeframe() -> str:
-    """The one whose newest candle leaves a cycle the most time to begin."""
+    """The one whose newest candle leaves a cycle the most time to begin; waits where none leaves
+    enough, because a cycle that is late is refused."""
     from exchange.candles import floor_time
     from exchange.domain import TIMEFRAMES
 
-    now = datetime.now(UTC)
-    left = {
-        name: floor_time(now, span) + span / 3 - now
-        for name, span in TIMEFRAMES.items()
-        if name in ("15m", "1h", "4h", "1d")
-    }
-    return max(left, key=lambda name: left[name])
+    while True:
+        now = datetime.now(UTC)
+        left = {
+            name: floor_time(now, span) + span / 3 - now
+            for name, span in TIMEFRAMES.items()
+            if span >= timedelta(minutes=5)
+        }
+        best = max(left, key=lambda name: left[name])
+        if left[best] >= CYCLE_LEFT:
+            return best
+        time.sleep(1)
 
 
 def _until(look: Callable[[], T], seconds: float) -> T:
