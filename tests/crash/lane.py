@@ -7,7 +7,7 @@ import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -28,6 +28,8 @@ SETTLE_S = 30.0
 PROOF_S = 45.0
 MAX_GAP_S = 5.0
 POLL_S = 0.05
+SIGNALS = 3
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 CYCLE_LEFT = timedelta(seconds=30)
 NOTIONAL = Decimal(60)
 # Limits of entries, as a share of the last price.
@@ -163,23 +165,19 @@ class Lane:
         return int(row.pk)
 
     def _opened(self) -> Trade:
-        """An open trade with its stop read back."""
-        from trading.models import Trade
+        """An open trade with its stop read back. A signal may meet a passing doubt and be dropped:
+        then another one is sent."""
+        from trading.models import Signal, Trade
 
-        self._until_sure()
-        number = self._signal()
-        found = _until(
-            lambda: (
-                Trade.objects.filter(signal_id=number, state="open")
-                .exclude(protected_at=None)
-                .first()
-            ),
-            READY_S,
-        )
-        if found is None:
-            self._struck = number
-            raise NeverCame("no trade came of it")
-        return found
+        for _ in range(SIGNALS):
+            self._until_sure()
+            number = self._struck = self._signal()
+            guarded = Trade.objects.filter(signal_id=number, state="open", protected_at__gt=EPOCH)
+            dropped = Signal.objects.filter(pk=number, state="dropped")
+            _until(lambda: guarded.exists() or dropped.exists(), READY_S)  # noqa: B023
+            if trade := guarded.first():
+                return trade
+        raise NeverCame("no trade came of it")
 
     def _until_sure(self) -> None:
         """Wait until the trader doubts nothing: entries are dropped as long as it does."""
