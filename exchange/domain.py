@@ -174,7 +174,8 @@ class Ticker:
 class PriceStep:
     """What price did in ``(start, end]``: a mini candle the paper engine fills from.
 
-    ``spread`` is ask minus bid in price units; ``volume`` in base coin.
+    ``spread`` is ask minus bid in price units; ``volume`` in base coin. Where the step was told
+    from its middle on, ``began`` is when it really began: its open is as old as that.
     """
 
     symbol: str
@@ -186,6 +187,7 @@ class PriceStep:
     close: Decimal
     volume: Decimal
     spread: Decimal
+    began: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

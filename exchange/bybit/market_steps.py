@@ -98,7 +98,7 @@ class StepLog:
         """Steps that end in ``(start, end]``; one that began before is told from ``start``."""
         self._told = max(self._told, end)
         return [
-            replace(step, start=max(step.start, start))
+            replace(step, start=start, began=step.start) if step.start < start else step
             for step in self._steps
             if start < step.end <= end
         ]
@@ -209,4 +209,5 @@ def candle_step(candle: Candle, start: datetime, spread: Decimal) -> PriceStep:
         close=candle.close,
         volume=candle.volume,
         spread=spread,
+        began=candle.open_time if candle.open_time < start else None,
     )

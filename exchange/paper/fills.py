@@ -60,13 +60,19 @@ def taker_price(
 
 
 def ioc_price(
-    limit: Decimal, side: Side, qty: Decimal, step: PriceStep, instrument: Instrument
+    limit: Decimal,
+    base: Decimal,
+    side: Side,
+    qty: Decimal,
+    step: PriceStep,
+    instrument: Instrument,
 ) -> Decimal | None:
-    """Price of an immediate order at the step's open; None when the book is beyond its limit."""
-    touch = step.open + side.sign * half_spread(step, instrument)
+    """Price of an immediate order that meets the market at ``base``; None when the book is beyond
+    its limit."""
+    touch = base + side.sign * half_spread(step, instrument)
     if (touch - limit) * side.sign > 0:
         return None
-    price = taker_price(step.open, side, qty, step, instrument)
+    price = taker_price(base, side, qty, step, instrument)
     return min(price, limit) if side is Side.BUY else max(price, limit)
 
 

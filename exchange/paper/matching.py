@@ -73,17 +73,20 @@ class StepMatcher:
         return self._book.positions.get(self._step.symbol)
 
     def _take_at_open(self, order: VenueOrder) -> None:
-        """Fill a market or immediate order at the step's open, and cancel what is left of it."""
+        """Fill a market or immediate order at the step's open, and cancel what is left of it. An
+        open that is older than the order can't be had any more: then at the close."""
         step, instrument = self._step, self._instrument
+        older = step.began is not None and step.began < order.created_at
+        base = step.close if older else step.open
         order = self._fitted(order)
-        at = max(step.start, order.created_at)
+        at = step.end if older else max(step.start, order.created_at)
         qty: Decimal = order.remaining
         price: Decimal | None
         if order.order_type is OrderType.MARKET:
-            price = fills.taker_price(step.open, order.side, qty, step, instrument)
+            price = fills.taker_price(base, order.side, qty, step, instrument)
         else:
             qty = fills.limit_qty(qty, fills.depth(step), instrument)
-            price = fills.ioc_price(order.reference, order.side, qty, step, instrument)
+            price = fills.ioc_price(order.reference, base, order.side, qty, step, instrument)
         if price is not None:
             self._book.execute(order, qty=qty, price=price, instrument=instrument, at=at)
             order = self._book.orders.get(order.order_id, order)

@@ -315,6 +315,28 @@ def test_order_placed_within_a_step_is_not_filled_before_it_was_placed(limit: in
     assert [one.time for one in account.executions] == [late, late]
 
 
+@pytest.mark.parametrize("limit", [None, 99], ids=["market", "immediate limit"])
+def test_open_that_is_older_than_the_order_can_not_be_had_any_more(limit: int | None) -> None:
+    """After a silence a step tells minutes at once: who orders now can't buy at the old price."""
+    told, began = START + timedelta(seconds=90), START
+    silence = replace(step(bar(95, 98, 94, 97), START), start=told, end=told + MINUTE, began=began)
+    account = EngineAccount()
+    request = order(BUY, 10, limit, ioc=limit is not None, link_id="late")
+    account.apply(Place(request, told, account.last))
+    account.apply(silence)
+
+    (fill,) = account.executions
+    assert fill.price > 97
+    assert fill.time == silence.end
+
+
+def test_order_that_was_there_when_the_step_began_is_filled_at_its_open() -> None:
+    account = EngineAccount()
+    account.apply(Place(order(BUY, link_id="early"), START, account.last))
+    account.apply(replace(step(bar(95, 98, 94, 97), START), start=START, began=START))
+    assert account.executions[0].price < 96
+
+
 def test_order_placed_within_a_step_is_not_cancelled_before_it_was_placed() -> None:
     account = played([BRACKET], candles(100, 100))
     late = START + timedelta(seconds=105)
