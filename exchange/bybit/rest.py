@@ -201,9 +201,13 @@ class BybitRest:
 
     def feel_pulse(self) -> None:
         """Ask for a sign of life unless one came within a second; callers do so all the time, and
-        from the first call on a silent venue is a doubt. Raises as ``read`` does."""
-        if self._guard.listen() >= PULSE_AFTER_S:
-            self.read(Endpoint.SERVER_TIME, priority=Priority.PROTECT, deadline_s=PULSE_S)
+        from the first call on a silent venue is a doubt. With a key the question also shows that
+        Bybit still takes it. Raises as ``read`` does."""
+        if self._guard.listen() < PULSE_AFTER_S:
+            return
+        keyed = self._credentials is not None and not self.halted
+        endpoint = Endpoint.ACCOUNT_INFO if keyed else Endpoint.SERVER_TIME
+        self.read(endpoint, priority=Priority.PROTECT, deadline_s=PULSE_S)
 
     @property
     def halted(self) -> str:

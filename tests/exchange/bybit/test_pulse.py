@@ -11,10 +11,11 @@ from exchange.bybit.breaker import CLOSED
 from exchange.bybit.pulse import Pulse
 from exchange.bybit.refusals import CircuitPaused
 from exchange.bybit.rest import BybitRest, Endpoint
-from exchange.errors import ExchangeUnavailable
-from tests.exchange.bybit.rest_venue import HandClock, RestVenue, answer, open_door
+from exchange.errors import ExchangeHalted, ExchangeUnavailable
+from tests.exchange.bybit.rest_venue import HandClock, RestVenue, answer, envelope, open_door
 
 TIME = "/v5/market/time"
+ACCOUNT = "/v5/account/info"
 TICKERS = "/v5/market/tickers"
 
 
@@ -61,10 +62,23 @@ def test_the_venue_is_not_asked_while_others_ask(rest_venue: RestVenue) -> None:
     door.read(Endpoint.TICKERS)
     clock.seconds += 0.9
     door.feel_pulse()
-    assert rest_venue.count(TIME) == 1
+    assert rest_venue.count(ACCOUNT) == 1
     clock.seconds += 0.2
     door.feel_pulse()
-    assert rest_venue.count(TIME) == 2
+    assert rest_venue.count(ACCOUNT) == 2
+
+
+def test_the_pulse_shows_that_a_key_is_not_taken_any_more(rest_venue: RestVenue) -> None:
+    clock = HandClock()
+    door = open_door(rest_venue, clock=clock)
+    rest_venue.then(ACCOUNT, answer(envelope(code=33004, text="expired")))
+    with pytest.raises(ExchangeHalted):
+        door.feel_pulse()
+    assert "expired" in door.halted
+    clock.seconds += 2
+    door.feel_pulse()
+    assert rest_venue.count(ACCOUNT) == 1
+    assert not silence_told(door)
 
 
 def test_two_failures_in_a_row_are_a_doubt(rest_venue: RestVenue) -> None:
@@ -86,10 +100,10 @@ def test_the_pulse_is_felt_until_it_is_stopped(rest_venue: RestVenue) -> None:
     pulse = Pulse(door)
     pulse.start()
     deadline = time.monotonic() + 5
-    while rest_venue.count(TIME) < 2 and time.monotonic() < deadline:
+    while rest_venue.count(ACCOUNT) < 2 and time.monotonic() < deadline:
         time.sleep(0.02)
     pulse.stop()
-    asked = rest_venue.count(TIME)
+    asked = rest_venue.count(ACCOUNT)
     assert asked >= 2
     time.sleep(1.2)
-    assert rest_venue.count(TIME) == asked
+    assert rest_venue.count(ACCOUNT) == asked
