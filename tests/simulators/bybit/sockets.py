@@ -129,7 +129,13 @@ class Session:
     def _unreadable(self) -> Frame:
         """A message of a topic that is watched, whose values are none."""
         topic = min(self.topics, default="execution")
-        row = {"symbol": "BTCUSDT", "category": "linear", "execId": 17, "lastPrice": "much", "start": "soon"}
+        row = {
+            "symbol": "BTCUSDT",
+            "category": "linear",
+            "execId": 17,
+            "lastPrice": "much",
+            "start": "soon",
+        }
         return {"topic": topic, "type": "snapshot", "ts": "soon", "data": [row]}
 
     async def close(self) -> None:
