@@ -187,10 +187,13 @@ class Lane:
 
     def _fate(self, number: int) -> str:
         """What became of a signal, for the report of a failure."""
-        from trading.models import Lease, Signal
+        from trading.models import Lease, Order, Signal
 
         row, lease = Signal.objects.get(pk=number), Lease.objects.get(account=self._account)
-        return f"signal {row.state} {row.state_reason}, trader {lease.status} {lease.doubts}"
+        order = Order.objects.filter(signal=row, role="e").first()
+        sent = f"entry {order.state} {order.reject_reason}" if order else "no entry"
+        trader = f"trader {lease.status} {lease.doubts}"
+        return f"signal {row.state} {row.state_reason}, {sent}, {trader}"
 
     def _levels(self, trade: Trade) -> dict[str, Any]:
         tick = Decimal(self._stage.venue.rules(trade.symbol)["priceFilter"]["tickSize"])
