@@ -92,13 +92,14 @@ def unreal_fills(
 ) -> tuple[list[str], int]:
     """Fills later than the row ``after`` at prices that were not there; and the last row seen.
 
-    A fill that takes may cost slippage and half the spread beyond what was traded.
+    A fill that takes may cost slippage and half the spread beyond what was traded. A fill inside a
+    step carries its middle, and a step is at most a minute: price was there by half a minute later.
     """
     found = []
     for row in PaperExecution.objects.filter(account=account, pk__gt=after).order_by("pk"):
         after = row.pk
         first_ms = listener.reaches_back_to(row.symbol, row.time)
-        low, high = truth.range(row.symbol, first_ms, to_ms(row.time) + 1_000)
+        low, high = truth.range(row.symbol, first_ms, to_ms(row.time) + HALF_STEP_MS)
         if not row.is_maker and row.kind != ExecutionKind.TAKE_PROFIT:
             slack = row.price * TAKER_COST + 2 * truth.tick(row.symbol)
             low, high = low - slack, high + slack
