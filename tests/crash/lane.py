@@ -30,7 +30,7 @@ MAX_GAP_S = 5.0
 POLL_S = 0.05
 SIGNALS = 3
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-CYCLE_LEFT = timedelta(seconds=30)
+CYCLE_LEFT = timedelta(seconds=12)
 NOTIONAL = Decimal(60)
 # Limits of entries, as a share of the last price.
 AT_ONCE, RESTING = Decimal("1.004"), Decimal("0.997")
@@ -63,7 +63,7 @@ class Lane:
         role = "trader" if stage.apart else "everything"
         self._trader = Part(stage.warm, role, account.pk)
         self._struck: int | None = None
-        self._bot = self._new_bot()
+        self._bot = self._new_bot("1d")
 
     def case(self, point: str) -> Result:
         """Strike once at ``point``."""
@@ -207,7 +207,7 @@ class Lane:
 
         self._bot.state = "paused"
         self._bot.save(update_fields=["state"])
-        self._bot = self._new_bot()
+        self._bot = self._new_bot(_timeframe())
         enqueue_cycle(
             Cycle.objects.create(
                 bot=self._bot, timeframe=self._bot.timeframe, boundary=self._boundary()
@@ -287,7 +287,7 @@ class Lane:
         live = Trade.objects.filter(account=self._account, state__in=("pending", "open"))
         return sorted(set(SYMBOLS) - set(live.values_list("symbol", flat=True)))
 
-    def _new_bot(self) -> Bot:
+    def _new_bot(self, timeframe: str) -> Bot:
         from analysis.choices import AnalystKind
         from analysis.models import AnalystProfile
         from trading.choices import Autonomy, BotState
@@ -299,7 +299,7 @@ class Lane:
         return bot_create(
             account=self._account,
             name=name,
-            timeframe=_timeframe(),
+            timeframe=timeframe,
             symbols=SYMBOLS,
             analyst_profile=profile,
             autonomy=Autonomy.AUTO,
@@ -315,11 +315,7 @@ def _timeframe() -> str:
 
     while True:
         now = datetime.now(UTC)
-        left = {
-            name: floor_time(now, span) + span / 3 - now
-            for name, span in TIMEFRAMES.items()
-            if span >= timedelta(minutes=5)
-        }
+        left = {name: floor_time(now, span) + span / 3 - now for name, span in TIMEFRAMES.items()}
         best = max(left, key=lambda name: left[name])
         if left[best] >= CYCLE_LEFT:
             return best

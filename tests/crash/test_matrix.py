@@ -14,7 +14,7 @@ from tests.crash.tally import Tally
 
 
 @pytest.mark.crash
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(300)
 @pytest.mark.xdist_group("crash")
 @pytest.mark.parametrize(
     ("kind", "points"),

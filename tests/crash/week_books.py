@@ -24,6 +24,7 @@ from trading.execution.agreement import disagreements
 from trading.execution.desk import Desk
 from trading.models import Order, Trade
 
+HALF_STEP_MS = 31_000
 PLACES = Decimal("0.00000001")
 FUNDING_MS = 8 * 3_600_000
 MINUTE_MS = 60_000
