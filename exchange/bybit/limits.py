@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping
 
 from exchange.bybit.endpoints import Endpoint, Priority
 
+# Longer than the venue's second: requests arrive closer together than they left.
+WINDOW_S = 1.1
 RESERVED_SHARE = 0.3
 ENTRY_PATIENCE_S = 0.5
 ADDRESS_CALLS = 600
@@ -116,7 +118,7 @@ class Limits:
         self._address = address
         self._address_lock = address_lock
         self._lock = threading.Lock()
-        self._budgets = {each: Budget(each.call.per_second, 1.0) for each in Endpoint}
+        self._budgets = {each: Budget(each.call.per_second, WINDOW_S) for each in Endpoint}
 
     def wait_turn(self, endpoint: Endpoint, priority: Priority, patience_s: float) -> None:
         """Return when the call may leave; raises ``BudgetSpent`` if that is over ``patience_s``."""

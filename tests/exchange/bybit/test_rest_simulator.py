@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from decimal import Decimal
+from itertools import count
 from typing import Any
 
 import pytest
@@ -17,6 +18,8 @@ from tests.exchange.bybit.rest_venue import AheadClock
 from tests.simulators.bybit.server import SimServer
 
 CREATE = "/v5/order/create"
+ACCOUNTS = 60
+_numbers = count(2)
 LIST: dict[str, Any] = {"category": "linear", "symbol": "BTCUSDT"}
 # Fault, its arguments, and how many orders the venue has afterwards.
 FAULTS = [
@@ -37,14 +40,15 @@ FAULTS = [
 
 @pytest.fixture(scope="module")
 def venue() -> Iterator[SimServer]:
-    with SimServer() as server:
+    with SimServer(accounts=ACCOUNTS) as server:
         yield server
 
 
 def door_to(venue: SimServer, clock: WallClock | None = None) -> BybitRest:
+    """A door of an account that nobody has used: the venue counts requests by account."""
     return BybitRest(
         Hosts(venue.url, "", ""),
-        Credentials("sim-key", "sim-secret"),
+        Credentials(f"sim-key-{next(_numbers)}", "sim-secret"),
         clock=clock or WallClock(),
         link=Link("", None, venue.url),
     )
