@@ -94,7 +94,7 @@ class Lane:
             result.gap_s = self._oracle.worst_gap_s(began_ms)
         except NeverCame as exc:
             fate = self._fate(self._struck) if self._struck else ""
-            result.failures.append(f"{exc}; {fate}")
+            result.failures.append(f"{exc}; {fate}; {self._newest_command()}")
         finally:
             order.unlink(missing_ok=True)
             self._struck = None
@@ -184,6 +184,13 @@ class Lane:
         from trading.models import Lease
 
         _until(lambda: not Lease.objects.get(account=self._account).doubts, READY_S)
+
+    def _newest_command(self) -> str:
+        """What became of the newest command, for the report of a failure."""
+        from trading.models import Command
+
+        row = Command.objects.filter(account=self._account).order_by("-id").first()
+        return f"{row.kind} {row.state} {row.answer}" if row else "no command"
 
     def _fate(self, number: int) -> str:
         """What became of a signal, for the report of a failure."""

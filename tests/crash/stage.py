@@ -154,8 +154,10 @@ class Part:
 
     def until_killed(self, timeout_s: float) -> None:
         """Wait for its death by SIGKILL. Raises ``NeverCame``."""
-        if self._warm.ended(self.pid, timeout_s) != -signal.SIGKILL:
-            raise NeverCame(f"{self._role} did not reach the point")
+        code = self._warm.ended(self.pid, timeout_s)
+        if code != -signal.SIGKILL:
+            ended = "lives" if code is None else f"ended with {code}"
+            raise NeverCame(f"{self._role} did not reach the point, it {ended}")
 
     def stop(self) -> None:
         """End it in order. Raises ``NeverCame``."""
