@@ -63,7 +63,7 @@ class Lane:
         role = "trader" if stage.apart else "everything"
         self._trader = Part(stage.warm, role, account.pk)
         self._struck: int | None = None
-        self._bot = self._new_bot("1d")
+        self._bot = self._new_bot("1h")
 
     def case(self, point: str) -> Result:
         """Strike once at ``point``."""
