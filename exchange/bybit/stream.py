@@ -107,5 +107,8 @@ class PublicStream(SupervisedStream):
         with self._watched_lock:
             self._watched = self._watched | set(topics)
 
+    def _authenticate(self, session: Session, now_s: float) -> None:
+        """Prices need no key."""
+
     def _wanted(self) -> set[str]:
         return self._watched

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable
 from contextlib import closing
@@ -37,7 +38,7 @@ class StreamBatch:
     opened: int
 
 
-class SupervisedStream:
+class SupervisedStream(ABC):
     """A connection that is opened, checked and opened again until ``stop``.
 
     Whatever ends it (refused, closed, silent, unanswered, unreadable) is noticed within five
@@ -125,12 +126,13 @@ class SupervisedStream:
             ]
         return (*quiet, *refused)
 
+    @abstractmethod
     def _authenticate(self, session: Session, now_s: float) -> None:
         """Ask for what must be answered before anything is subscribed."""
 
+    @abstractmethod
     def _wanted(self) -> set[str]:
         """Topics to be subscribed."""
-        raise NotImplementedError
 
     def _run(self) -> None:
         try:

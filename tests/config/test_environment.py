@@ -70,12 +70,12 @@ WRONG = [
         "wants an http or https address to ping every minute, or unset",
     ),
     (
-        {"FAULTS_DIR": "/tmp/faults"},
+        {"FAULTS_DIR": "faults"},
         "BYBIT_REST_URL: got nothing, wants every endpoint on this machine while FAULTS_DIR is set",
     ),
     (
         {
-            "FAULTS_DIR": "/tmp/faults",
+            "FAULTS_DIR": "faults",
             "BYBIT_REST_URL": "http://127.0.0.1:9",
             "BYBIT_WS_PUBLIC_URL": "ws://127.0.0.1:9",
             "BYBIT_WS_PRIVATE_URL": "ws://127.0.0.1:9",

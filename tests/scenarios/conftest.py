@@ -12,27 +12,16 @@ from django.test import Client
 from pytest_django.fixtures import Settings
 
 from exchange.models import VenueLink
-from tests.scenarios.stand import GAP_LIMIT_S, SECRET, SYMBOLS, Stand, page
+from tests.scenarios.stand import GAP_LIMIT_S, SECRET, SYMBOLS, Stand, calm_exchange, page
 from tests.simulators.bybit.server import SimServer
 from trading.models import Event, Lease
-from trading.wiring import forget_markets
 
 
 @pytest.fixture
 def server(settings: Settings, tmp_path: Path) -> Iterator[SimServer]:
     """An exchange in calm markets."""
-    settings.DATA_DIR = tmp_path
-    settings.KEY_ENCRYPTION_KEY = None
-    settings.REDIS_URL = None
-    tmp_path.chmod(0o700)
-    forget_markets()
-    with SimServer(seed=11, volatility=0.2) as running:
-        settings.BYBIT_REST_URL = running.url
-        settings.BYBIT_WS_PUBLIC_URL = running.ws_url
-        settings.BYBIT_WS_PRIVATE_URL = running.ws_url
-        running.exchange.set_key(ips=["127.0.0.1"])
+    with calm_exchange(settings, tmp_path) as running:
         yield running
-    forget_markets()
 
 
 @pytest.fixture

@@ -9,14 +9,17 @@ from __future__ import annotations
 import io
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from pathlib import Path
 from typing import Any, TypeVar
 
 from django.core.management import CommandError, call_command
 from django.test import Client
 from django.urls import reverse
+from pytest_django.fixtures import Settings
 
 from exchange.choices import Mode
 from exchange.models import ExchangeAccount
@@ -32,7 +35,7 @@ from trading.execution.loop import Trader
 from trading.models import Command, Event, Lease, Order, RiskLimits, Signal, Trade
 from trading.payload import payload_hash
 from trading.services import command_request
-from trading.wiring import WALL, open_venue
+from trading.wiring import WALL, forget_markets, open_venue
 
 T = TypeVar("T")
 SYMBOL = "BTCUSDT"
@@ -44,6 +47,23 @@ ROUND_S = 0.02
 PATIENCE_S = 15.0
 # Short enough that the lease is renewed between two leaps.
 LEAP_S = 5.0
+
+
+@contextmanager
+def calm_exchange(settings: Settings, tmp_path: Path) -> Iterator[SimServer]:
+    """An exchange in calm markets, to which every account of ``settings`` goes."""
+    settings.DATA_DIR = tmp_path
+    settings.KEY_ENCRYPTION_KEY = None
+    settings.REDIS_URL = None
+    tmp_path.chmod(0o700)
+    forget_markets()
+    with SimServer(seed=11, volatility=0.2) as running:
+        settings.BYBIT_REST_URL = running.url
+        settings.BYBIT_WS_PUBLIC_URL = running.ws_url
+        settings.BYBIT_WS_PRIVATE_URL = running.ws_url
+        running.exchange.set_key(ips=["127.0.0.1"])
+        yield running
+    forget_markets()
 
 
 class LeapingClock:

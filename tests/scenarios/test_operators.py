@@ -50,6 +50,8 @@ def test_a_symbol_taken_off_a_bot_takes_its_entry_back(stand: Stand) -> None:
     entry = resting(stand)
     Bot.objects.filter(pk=stand.bot.pk).update(symbols=["ETHUSDT"])
     stand.until(Order.objects.filter(pk=entry.pk, state=OrderState.CANCELLED).exists)
+    stand.venue.advance()
+    assert stand.position(SYMBOL) == 0
 
 
 def test_an_entry_that_somebody_cancels_in_the_app_is_over(stand: Stand) -> None:

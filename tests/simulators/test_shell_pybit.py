@@ -134,6 +134,8 @@ def test_the_public_streams_tell_prices_and_candles(streams: Callable[..., Any])
     public.ticker_stream(symbol="BTCUSDT", callback=heard.append)
     public.kline_stream(interval=1, symbol="BTCUSDT", callback=heard.append)
     wait(lambda: {"tickers.BTCUSDT", "kline.1.BTCUSDT"} <= {message["topic"] for message in heard})
+    (first, *_) = (message for message in heard if message["topic"] == "tickers.BTCUSDT")
+    assert Decimal(first["data"]["lastPrice"]) > 0
 
 
 def test_pybit_survives_a_broken_connection(
@@ -149,6 +151,7 @@ def test_pybit_survives_a_broken_connection(
     time.sleep(0.2)
     http.place_order(**BTC, side="Buy", orderType="Market", qty="0.01")
     wait(lambda: rows(heard, "execution"))
+    assert rows(heard, "execution")[0]["execQty"] == "0.01"
 
 
 @pytest.mark.parametrize(

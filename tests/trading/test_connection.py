@@ -93,6 +93,7 @@ def test_a_site_without_demo_trading_is_refused_before_anybody_is_asked(
     settings.BYBIT_REST_URL = None
     with refused("has no .* address"):
         application_examine(replace(WISH, region=Region.EUROPE))
+    assert not ExchangeAccount.objects.exists()
 
 
 def test_a_clock_that_is_off_may_be_set_right_later(venue: SimServer) -> None:
@@ -111,8 +112,11 @@ def test_a_second_account_of_bybit_is_one_of_its_own_and_no_new_key_of_the_first
 
 
 def test_an_account_without_a_key_has_none_to_replace() -> None:
+    account = account_create()
     with refused("has no key to replace"):
-        key_replace(account=account_create(), api_key="a", api_secret="b", actor=None)
+        key_replace(account=account, api_key="a", api_secret="b", actor=None)
+    account.refresh_from_db()
+    assert (account.api_key, account.api_secret_sealed) == ("", "")
     with refused("are not on Bybit"):
         account_examine(account_create(name="Another"))
 

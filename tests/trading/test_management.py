@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
-import signal
-import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -203,27 +200,6 @@ def test_a_database_that_was_never_set_up_is_refused_with_the_way_out(
             run(*command)
     finally:
         MigrationRecorder.Migration.objects.bulk_create(lacking)
-
-
-@pytest.fixture
-def stopped_soon() -> Iterator[None]:
-    """The signal that ends a trader comes every half a second until it did."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    ended = threading.Event()
-
-    def send() -> None:
-        while not ended.wait(0.5):
-            os.kill(os.getpid(), signal.SIGTERM)
-
-    sender = threading.Thread(target=send)
-    # Until the command listens, the signal must not end the test run.
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    sender.start()
-    yield
-    ended.set()
-    sender.join()
-    for number, handler in before.items():
-        signal.signal(number, handler)
 
 
 @pytest.mark.usefixtures("stopped_soon")

@@ -15,12 +15,12 @@ from pytest_django.fixtures import Settings
 from exchange.choices import Mode
 from exchange.models import ExchangeAccount
 from tests.factories import BotFactory, CycleFactory, SignalFactory, TradeFactory
+from tests.scenarios.stand import calm_exchange
 from tests.simulators.bybit.server import SimServer
 from trading.choices import ExitReason, TradeState
 from trading.connection import Application, account_connect
 from trading.management.commands import reconcile as module
 from trading.models import Event, Trade
-from trading.wiring import forget_markets
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -30,18 +30,8 @@ LINK_ID = "at1-0123456789abcdefghijklmnop-e"
 
 @pytest.fixture
 def server(settings: Settings, tmp_path: Path) -> Iterator[SimServer]:
-    settings.DATA_DIR = tmp_path
-    settings.KEY_ENCRYPTION_KEY = None
-    settings.REDIS_URL = None
-    tmp_path.chmod(0o700)
-    forget_markets()
-    with SimServer(seed=11, volatility=0.2) as running:
-        settings.BYBIT_REST_URL = running.url
-        settings.BYBIT_WS_PUBLIC_URL = running.ws_url
-        settings.BYBIT_WS_PRIVATE_URL = running.ws_url
-        running.exchange.set_key(ips=["127.0.0.1"])
+    with calm_exchange(settings, tmp_path) as running:
         yield running
-    forget_markets()
 
 
 @pytest.fixture

@@ -185,6 +185,7 @@ def test_an_account_made_later_gets_its_trader(
         speed=120,
     )
     until(lambda: Lease.objects.get(account=later).reconciled)
+    assert Lease.objects.get(account=later).token == 1
 
 
 @pytest.mark.parametrize(

@@ -105,6 +105,9 @@ def test_odd_headers_change_nothing(limit: str) -> None:
     budgets = limits(HandClock())
     budgets.learn(PLACE, {"X-Bapi-Limit": limit})
     spend(budgets, PLACE, ENTRY, 7)
+    with pytest.raises(BudgetSpent) as spent:
+        spend(budgets, PLACE, ENTRY, 1)
+    assert spent.value.wait_s == pytest.approx(WINDOW_S)
 
 
 def test_venues_pause_holds_protection_too() -> None:

@@ -211,6 +211,7 @@ def test_the_key_is_not_carried_to_another_host(start: Start) -> None:
         stream = start(private(f"ws://127.0.0.1:{port}/v5/private"))
         thread.join()
         wait_for(lambda: "redirect" in stream.doubts()[0])
+        assert not stream.wait_ready(0)
 
 
 def test_private_messages_are_never_dropped(

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
-import signal
-import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -25,27 +21,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def surroundings(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.DATA_DIR = tmp_path
     monkeypatch.setattr(watchdog_threads, "TELL_EVERY_S", 0.02)
-
-
-@pytest.fixture
-def stopped_soon() -> Iterator[None]:
-    """The signal that ends a watchdog comes every half a second until it did."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    ended = threading.Event()
-
-    def send() -> None:
-        while not ended.wait(0.5):
-            os.kill(os.getpid(), signal.SIGTERM)
-
-    sender = threading.Thread(target=send)
-    # Until the command listens, the signal must not end the test run.
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    sender.start()
-    yield
-    ended.set()
-    sender.join()
-    for number, handler in before.items():
-        signal.signal(number, handler)
 
 
 def run(*arguments: str) -> str:
