@@ -30,11 +30,10 @@ def test_no_entry_leaves_and_people_are_told_what_to_do(stand: Stand, console: C
     stand.step(0.3)
     assert stand.orders_since(began) == []
     stand.until(lambda: "synchronise it (NTP)" in stand.doubts())
-    (told,) = stand.told("engine_blind")
+    told = stand.told("engine_blind")[-1]
     assert told.startswith("No entries: ")
-    assert "clock is" in told
-    assert "synchronise it (NTP)" in told
-    assert "clock is" in page(console, "overview")
+    assert "clock" in told
+    assert "synchronise it (NTP)" in page(console, "overview")
     assert SENTENCE.replace("&#x27;", "'") in stand.doctor()
     assert WHAT_TO_DO in stand.doctor()
     wizard = examined(console)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from django.test import Client
 
@@ -12,6 +14,8 @@ from trading.models import Order, Trade
 pytestmark = pytest.mark.django_db(transaction=True)
 READS = ("realtime", "history", "executions", "positions", "transaction_log")
 LONG_MS = 600_000
+# The comparison that finds everything comes once a minute only.
+SOON_S = 10.0
 
 
 def test_a_late_arrival_is_adopted_told_and_closed(stand: Stand, console: Client) -> None:
@@ -40,3 +44,14 @@ def test_a_late_arrival_is_adopted_told_and_closed(stand: Stand, console: Client
     assert late in page(console, "events")
     stand.until(lambda: stand.desk.reconciled)
     assert orders.count() == 1
+
+
+def test_an_execution_that_the_stream_lost_is_asked_for_at_once(stand: Stand) -> None:
+    stand.server.knobs.add("ws:private", "gap", match={"execType": "Trade"})
+    signal = stand.signal()
+    began = time.monotonic()
+    stand.until(lambda: Order.objects.filter(signal=signal, state=OrderState.FILLED).exists())
+    assert not Trade.objects.filter(signal=signal, state=TradeState.OPEN).exists()
+    stand.until(lambda: Trade.objects.filter(signal=signal, state=TradeState.OPEN).exists())
+    assert time.monotonic() - began < SOON_S
+    assert Trade.objects.get(signal=signal).entry_qty == QTY

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import structlog
 
+from exchange.domain import ZERO
 from exchange.errors import ExchangeError
-from trading.choices import EventLevel
+from trading.choices import EventLevel, OrderRole
 from trading.domain.ownership import difference_proved
 from trading.events import record
 from trading.execution.desk import Desk
 from trading.execution.differences import Reconciliation
 from trading.execution.reconcile import reconcile
+from trading.models import Order
+from trading.selectors import LIVE_TRADES
 
 logger = structlog.get_logger(__name__)
 
@@ -20,6 +25,24 @@ RECONCILE_EVERY_S = 60.0
 AGAIN_S = 1.0
 DIRTY_S = 30.0
 AGAIN_LATER_S = 5.0
+# How long an order's report may count fills whose executions have not been told.
+FILLS_LATE_S = 2.0
+LOOK_FOR_FILLS_S = 0.5
+
+
+def lacks_fills(desk: Desk) -> bool:
+    """Whether an order of a live trade was reported as filled by more than its trade has booked:
+    the execution is on its way, or the stream lost it."""
+    orders = Order.objects.filter(
+        account=desk.account, trade__state__in=LIVE_TRADES, filled_qty__gt=0
+    )
+    told: dict[tuple[int, bool], Decimal] = {}
+    booked: dict[tuple[int, bool], Decimal] = {}
+    for order in orders.select_related("trade"):
+        trade, enters = order.trade, order.role == OrderRole.ENTRY
+        told[trade.pk, enters] = told.get((trade.pk, enters), ZERO) + order.filled_qty
+        booked[trade.pk, enters] = trade.entry_qty if enters else trade.exit_qty
+    return any(qty > booked[key] for key, qty in told.items())
 
 
 class Comparing:
@@ -34,6 +57,8 @@ class Comparing:
         self._differs: set[tuple[str, str]] = set()
         self._external_since: dict[str, float] = {}
         self._external_told: set[str] = set()
+        self._looked_at = desk.clock.monotonic()
+        self._lacking_since: float | None = None
 
     def at_once(self) -> None:
         """Compare in this round."""
@@ -42,6 +67,21 @@ class Comparing:
     def repair(self) -> None:
         """Mend what is proved, with this comparison or the first that has the proof."""
         self._repair = True
+
+    def hasten(self) -> None:
+        """Compare in this round where fills are late: their executions are asked for then."""
+        now = self._desk.clock.monotonic()
+        if now - self._looked_at < LOOK_FOR_FILLS_S:
+            return
+        self._looked_at = now
+        if not lacks_fills(self._desk):
+            self._lacking_since = None
+        elif self._lacking_since is None:
+            self._lacking_since = now
+        elif now - self._lacking_since >= FILLS_LATE_S:
+            logger.warning("an execution was not told; asking for it")
+            self._lacking_since = now
+            self.at_once()
 
     @property
     def due(self) -> bool:

@@ -127,6 +127,7 @@ class Trader:
         self._safely(self._exits.trim, open_trades, orders)
         self._safely(self._resolver.run, orders)
         self._safely(expire_approvals, desk)
+        self._comparing.hasten()
         if not desk.reconciled and self._comparing.due:
             self._comparing.run()
         self._note_doubts()
