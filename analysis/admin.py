@@ -7,7 +7,19 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest
 
-from analysis.models import Analysis, AnalystProfile, ChartImage, Prompt, PromptVersion
+from analysis.models import (
+    Analysis,
+    AnalystHealth,
+    AnalystProfile,
+    CanaryRun,
+    ChartImage,
+    ChartUpload,
+    EyeTest,
+    ModelCall,
+    Prompt,
+    PromptVersion,
+    Spend,
+)
 from exchange.admin import KeptAdmin, LedgerAdmin
 
 
@@ -52,3 +64,55 @@ class AnalysisAdmin(LedgerAdmin):
     list_filter = ("direction", "timeframe", "profile")
     list_select_related = ("profile",)
     search_fields = ("symbol", "input_hash")
+
+
+@admin.register(AnalystHealth)
+class AnalystHealthAdmin(LedgerAdmin):
+    list_display = ("profile", "state", "failures", "reason", "open_until", "last_ok_at")
+    list_filter = ("state",)
+    list_select_related = ("profile",)
+
+
+@admin.register(ModelCall)
+class ModelCallAdmin(LedgerAdmin):
+    list_display = (
+        "created_at",
+        "symbol",
+        "variant",
+        "attempt",
+        "state",
+        "reason_code",
+        "profile",
+        "cost",
+        "latency_ms",
+    )
+    list_filter = ("state", "purpose", "profile")
+    list_select_related = ("profile",)
+    search_fields = ("symbol", "question", "response_id")
+
+
+@admin.register(ChartUpload)
+class ChartUploadAdmin(LedgerAdmin):
+    list_display = ("created_at", "user", "file_name", "problem")
+    list_select_related = ("user",)
+
+
+@admin.register(Spend)
+class SpendAdmin(LedgerAdmin):
+    list_display = ("day", "key", "amount", "calls")
+    list_filter = ("day",)
+    search_fields = ("key",)
+
+
+@admin.register(EyeTest)
+class EyeTestAdmin(LedgerAdmin):
+    list_display = ("started_at", "profile", "short", "state", "grade", "cost", "finished_at")
+    list_filter = ("state", "grade", "profile")
+    list_select_related = ("profile",)
+
+
+@admin.register(CanaryRun)
+class CanaryRunAdmin(LedgerAdmin):
+    list_display = ("ran_at", "profile", "is_baseline", "alarm", "cost")
+    list_filter = ("is_baseline", "profile")
+    list_select_related = ("profile",)

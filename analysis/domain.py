@@ -6,10 +6,12 @@ An analyst proposes prices and scores; it never sets quantity, leverage, symbol 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+from typing import Any
 
 from exchange.candles import CandleWindow
 from exchange.domain import Instrument
@@ -82,11 +84,57 @@ class AnalysisInput:
 
 
 @dataclass(frozen=True, slots=True)
+class ChartFacts:
+    """What code knows about a picture that a model was shown, in drawn (index) units.
+
+    ``factor`` times a real price is the drawn one. ``last_close`` is the printed tag. Bars count
+    back from the newest (0, -1, ...); an extreme reached more than once lists every bar.
+    ``question_id`` stands in the text only, ``chart_id`` in the picture only: an answer has to
+    name both.
+    """
+
+    chart_id: str
+    question_id: str
+    factor: Decimal
+    bars: int
+    last_close: Decimal
+    visible_high: Decimal
+    visible_low: Decimal
+    high_bars: tuple[int, ...]
+    low_bars: tuple[int, ...]
+    markers: tuple[Decimal, Decimal]
+    newest_hollow: bool
+    atr: Decimal
+    levels: tuple[Level, ...]
+
+    @property
+    def visible_range(self) -> Decimal:
+        return self.visible_high - self.visible_low
+
+
+@dataclass(frozen=True, slots=True)
+class Grounding:
+    """Whether the model saw the picture. ``errors`` are shares of the visible range by item
+    (None where the model read nothing); ``reason`` is empty when grounded."""
+
+    grounded: bool
+    reason: str
+    errors: Mapping[str, Decimal | None]
+
+    @property
+    def worst(self) -> Decimal | None:
+        read = [error for error in self.errors.values() if error is not None]
+        return max(read, default=None)
+
+
+@dataclass(frozen=True, slots=True)
 class Recommendation:
     """An analyst's answer. With direction NONE the three prices are None.
 
     ``atr`` is ATR14 at the newest candle and ``last_price`` its close, both from code; rules
-    measure distances with them.
+    measure distances with them. ``veto`` says in a sentence why it may not be traded on;
+    ``features`` (agreement of copies, read-back errors) and ``answer`` (the parsed answer in real
+    prices) are for people and for calibration, JSON-ready.
     """
 
     symbol: str
@@ -103,3 +151,8 @@ class Recommendation:
     invalidation: str
     atr: Decimal
     last_price: Decimal
+    # Only an analyst that looked at a picture fills these.
+    grounding: Grounding | None = None
+    veto: str = ""
+    features: Mapping[str, Any] = field(default_factory=dict)
+    answer: Mapping[str, Any] = field(default_factory=dict)

@@ -5,6 +5,11 @@ from __future__ import annotations
 from exchange.labels import Labelled
 
 
+class AiFallback(Labelled):
+    STOP = "stop", "No entries"
+    TECHNICAL = "technical", "Technical rules take over"
+
+
 class Autonomy(Labelled):
     """What happens to a valid signal."""
 

@@ -10,8 +10,20 @@ from decimal import Decimal
 from factory.declarations import LazyAttribute, Sequence, SubFactory
 from factory.django import DjangoModelFactory
 
-from analysis.choices import AnalystKind
-from analysis.models import Analysis, AnalystProfile, ChartImage, Prompt, PromptVersion
+from analysis.choices import AnalystKind, CallPurpose
+from analysis.models import (
+    Analysis,
+    AnalystHealth,
+    AnalystProfile,
+    CanaryRun,
+    ChartImage,
+    ChartUpload,
+    EyeTest,
+    ModelCall,
+    Prompt,
+    PromptVersion,
+    Spend,
+)
 from tests.factories.exchange import NOON, digest
 
 
@@ -28,8 +40,9 @@ class PromptVersionFactory(DjangoModelFactory[PromptVersion]):
 
     prompt = SubFactory(PromptFactory)
     number = Sequence(lambda n: n + 1)
-    text = "Read the chart."
-    sha256 = LazyAttribute(lambda o: digest(o.text))
+    system_text = "Read the chart."
+    user_text = "Chart of {{ timeframe }}."
+    sha256 = LazyAttribute(lambda o: digest(o.system_text + o.user_text))
 
 
 class AnalystProfileFactory(DjangoModelFactory[AnalystProfile]):
@@ -38,6 +51,23 @@ class AnalystProfileFactory(DjangoModelFactory[AnalystProfile]):
 
     name = Sequence(lambda n: f"technical {n}")
     kind = AnalystKind.TECHNICAL
+
+
+class ModelProfileFactory(DjangoModelFactory[AnalystProfile]):
+    """A model behind a server on this machine; pass its ``base_url``."""
+
+    class Meta:
+        model = AnalystProfile
+
+    name = Sequence(lambda n: f"model {n}")
+    kind = AnalystKind.OPENAI
+    base_url = "http://127.0.0.1:9/v1"
+    model = "sim-reader"
+    input_price = Decimal("2.5")
+    cached_input_price = Decimal("1.25")
+    output_price = Decimal(15)
+    timeout_s = 10
+    prescreen = False
 
 
 class ChartImageFactory(DjangoModelFactory[ChartImage]):
@@ -81,3 +111,66 @@ class AnalysisFactory(DjangoModelFactory[Analysis]):
     atr = Decimal(600)
     last_price = Decimal(97010)
     duration_ms = 12
+
+
+class AnalystHealthFactory(DjangoModelFactory[AnalystHealth]):
+    class Meta:
+        model = AnalystHealth
+
+    profile = SubFactory(ModelProfileFactory)
+
+
+class ModelCallFactory(DjangoModelFactory[ModelCall]):
+    """A call that was reserved and not sent yet."""
+
+    class Meta:
+        model = ModelCall
+
+    question = Sequence(lambda n: digest(f"question {n}"))
+    purpose = CallPurpose.CYCLE
+    profile = SubFactory(ModelProfileFactory)
+    profile_version = 1
+    prompt_version = SubFactory(PromptVersionFactory)
+    chart = SubFactory(ChartImageFactory)
+    symbol = "BTCUSDT"
+    timeframe = "1h"
+    candle_time = NOON
+    charged_to = "bot:1"
+    reserved_cost = Decimal("0.05")
+
+
+class ChartUploadFactory(DjangoModelFactory[ChartUpload]):
+    class Meta:
+        model = ChartUpload
+
+    user = SubFactory("tests.factories.bots.UserFactory")
+    image = SubFactory(ChartImageFactory, reproducible=False)
+    file_name = "chart.png"
+
+
+class SpendFactory(DjangoModelFactory[Spend]):
+    class Meta:
+        model = Spend
+
+    key = Sequence(lambda n: f"bot:{n}")
+    day = NOON.date()
+
+
+class EyeTestFactory(DjangoModelFactory[EyeTest]):
+    class Meta:
+        model = EyeTest
+
+    profile = SubFactory(ModelProfileFactory)
+    profile_version = 1
+    prompt_version = SubFactory(PromptVersionFactory)
+    identity = Sequence(lambda n: digest(f"identity {n}"))
+    seed = 7
+
+
+class CanaryRunFactory(DjangoModelFactory[CanaryRun]):
+    class Meta:
+        model = CanaryRun
+
+    profile = SubFactory(ModelProfileFactory)
+    prompt_version = SubFactory(PromptVersionFactory)
+    identity = Sequence(lambda n: digest(f"identity {n}"))

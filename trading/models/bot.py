@@ -11,6 +11,7 @@ from exchange.domain import TIMEFRAMES
 from exchange.fields import AmountField
 from exchange.models import ExchangeAccount
 from trading.choices import (
+    AiFallback,
     Autonomy,
     BotState,
     RiskProfile,
@@ -37,6 +38,20 @@ class Bot(models.Model):
     capital_share = AmountField(default=1, help_text="Share of the wallet, 0 to 1.")
     exit_settings = models.JSONField(
         default=dict, blank=True, help_text="Frozen into each trade at its entry."
+    )
+    ai_daily_cap = AmountField(
+        null=True, blank=True, help_text="US dollars of AI cost a day; empty for the account's."
+    )
+    ai_fallback = models.CharField(
+        max_length=9,
+        choices=AiFallback.choices,
+        default=AiFallback.STOP,
+        help_text="When the AI budget is spent or its server fails.",
+    )
+    ai_cost_accepted = AmountField(
+        null=True,
+        blank=True,
+        help_text="AI cost per month, as a share of equity, that a person has agreed to.",
     )
     state = models.CharField(max_length=8, choices=BotState.choices, default=BotState.PAUSED)
     created_at = models.DateTimeField(auto_now_add=True)
@@ -83,6 +98,11 @@ class RiskLimits(models.Model):
     max_position_notional = AmountField(help_text="Multiple of equity.")
     max_gross_exposure = AmountField(help_text="Multiple of equity.")
     max_leverage = AmountField()
+    ai_daily_cap = AmountField(
+        null=True,
+        blank=True,
+        help_text="US dollars of AI cost a day; empty for the lower of 1 and 0.1 % of equity.",
+    )
     note = models.CharField(max_length=200, blank=True)
     actor = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True
