@@ -113,6 +113,17 @@ class ChartFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of one call as the server counted them. ``cached_tokens`` are part of the input,
+    ``reasoning_tokens`` part of the output."""
+
+    input_tokens: int
+    cached_tokens: int
+    output_tokens: int
+    reasoning_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
 class Grounding:
     """Whether the model saw the picture. ``errors`` are shares of the visible range by item
     (None where the model read nothing); ``reason`` is empty when grounded."""
