@@ -18,16 +18,17 @@ class Timing:
 
     A connection that was silent for ``silent_after_s`` is given up; it is probed with a ping after
     ``probe_after_s`` without a frame, and every ``ping_every_s`` in any case. ``settled_after_s``
-    of health let the pauses between attempts start small again.
+    of health let the pauses between attempts start small again. An attempt that began just before
+    the venue's return, and the pause after it, together stay within five seconds.
     """
 
-    connect_s: float = 4.0
-    reply_s: float = 4.0
+    connect_s: float = 2.5
+    reply_s: float = 2.5
     ping_every_s: float = 10.0
     probe_after_s: float = 1.5
     silent_after_s: float = 4.5
     first_pause_s: float = 0.25
-    longest_pause_s: float = 3.0
+    longest_pause_s: float = 2.0
     settled_after_s: float = 10.0
 
 
