@@ -21,7 +21,9 @@ from trading.domain.settings import BotSettings
 from trading.domain.signal import (
     Proposal,
     Reading,
+    agreed,
     drifted,
+    grounded,
     no_setup,
     prices_ordered,
     propose,
@@ -98,6 +100,8 @@ def _judge(
     verdicts = (
         found,
         ordered,
+        grounded(reading),
+        agreed(rec),
         *validate(proposal, reading, portfolio, settings, now),
         *gate(rec.symbol, portfolio, settings),
         *direction_rules(rec.symbol, rec.direction, portfolio, settings),

@@ -74,6 +74,16 @@ class StopOut:
 
 
 @dataclass(frozen=True, slots=True)
+class PurseState:
+    """What one purse has spent on models this UTC day, of how much, in US dollars. ``name`` is
+    for sentences, such as "this bot"."""
+
+    name: str
+    spent: Decimal
+    cap: Decimal
+
+
+@dataclass(frozen=True, slots=True)
 class Portfolio:
     """Account, exposures and history at one instant. ``doubts`` are reasons why what we know may
     be wrong (unresolved order, unreconciled ledger, stale data): any of them stops entries."""

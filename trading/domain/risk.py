@@ -12,9 +12,9 @@ from decimal import Decimal
 from analysis.domain import Direction
 from exchange.domain import ZERO
 from trading.choices import TradingStateName
-from trading.domain.portfolio import Exposure, Portfolio
+from trading.domain.portfolio import Exposure, Portfolio, PurseState
 from trading.domain.settings import NOTIONAL_CAP, BotSettings
-from trading.domain.verdict import Verdict, percent, times
+from trading.domain.verdict import Verdict, dollars, percent, times
 
 DAY = timedelta(days=1)
 
@@ -81,6 +81,22 @@ def money_rules(
             times,
         ),
         _daily_loss(portfolio, settings, exposure.risk),
+    )
+
+
+def ai_budget(purses: Sequence[PurseState]) -> Verdict:
+    """Whether a model may be asked at all: no purse that would pay for it is empty. Asked before
+    analyses only; a signal that was paid for is not dropped for having cost something."""
+    fullest = max(purses, key=lambda purse: purse.spent - purse.cap, default=None)
+    if fullest is None:
+        return Verdict("budget", None, "–", "–", "Not applicable: nothing is paid for.")
+    spent, cap = dollars(fullest.spent), dollars(fullest.cap)
+    return Verdict(
+        "budget",
+        fullest.spent < fullest.cap,
+        spent,
+        cap,
+        f"{spent} of {cap} of AI cost of {fullest.name} are spent this day (UTC).",
     )
 
 

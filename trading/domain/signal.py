@@ -17,12 +17,14 @@ from trading.domain.verdict import Verdict, first_failure, number, percent, plai
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A recommendation with the market it will be traded on."""
+    """A recommendation with the market it will be traded on. ``looked`` says that its analyst
+    was shown a picture, so that it has to prove what it saw."""
 
     recommendation: Recommendation
     instrument: Instrument
     quote: Quote
     gap_free: bool
+    looked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -320,6 +322,36 @@ def no_setup(recommendation: Recommendation) -> Verdict:
         recommendation.direction.value,
         "long or short",
         f"The analyst proposes {recommendation.direction}." if found else text,
+    )
+
+
+def grounded(reading: Reading) -> Verdict:
+    """Whether the analyst saw the picture it was shown. Who was shown one and proves nothing
+    counts as one who did not see it."""
+    grounding = reading.recommendation.grounding
+    asked = "read back as drawn"
+    if grounding is None and not reading.looked:
+        text = "Not applicable: this analyst works on numbers, not on a picture."
+        return Verdict("ungrounded", None, "–", asked, text)
+    if grounding is None:
+        text = "Nothing was read back from the picture, so nothing shows that it was seen."
+        return Verdict("ungrounded", False, "–", asked, text)
+    worst = "–" if grounding.worst is None else percent(grounding.worst)
+    if not grounding.grounded:
+        return Verdict("ungrounded", False, worst, asked, grounding.reason)
+    text = f"The picture was read back; the worst error is {worst} of the visible range."
+    return Verdict("ungrounded", True, worst, asked, text)
+
+
+def agreed(recommendation: Recommendation) -> Verdict:
+    """Whether mirror and copies of the chart, and the answer itself, leave it standing."""
+    veto = recommendation.veto
+    return Verdict(
+        "agreement",
+        not veto,
+        "vetoed" if veto else "no veto",
+        "no veto",
+        veto or "Nothing speaks against the answer itself.",
     )
 
 

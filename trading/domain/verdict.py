@@ -49,6 +49,12 @@ def times(ratio: Decimal) -> str:
     return f"{number(ratio)}x"
 
 
+def dollars(amount: Decimal) -> str:
+    """Cents where they say enough, else up to 4 places: $1.00, $0.0423."""
+    text = f"{amount:z.4f}"
+    return f"${text[:-2] if text.endswith('00') else text}"
+
+
 def digits(value: Decimal, count: int = 4) -> str:
     """Fixed places where they say enough, else ``count`` significant digits: 0.00001234."""
     if value == 0 or abs(value) >= 1:

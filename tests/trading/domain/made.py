@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from analysis.domain import Direction, Environment, Recommendation, ScoreParts
+from analysis.domain import Direction, Environment, Grounding, Recommendation, ScoreParts
 from exchange.domain import Candle, Execution, ExecutionKind, Instrument, Quote, Side
 from trading.choices import Autonomy, RiskProfile, TradingStateName
 from trading.domain.exits import ExitSettings, ManagedTrade, default_exits
@@ -66,6 +66,8 @@ def recommendation(
     environment: Number = "0.7",
     candle_time: datetime = NOW,
     objection: str = "",
+    grounding: Grounding | None = None,
+    veto: str = "",
 ) -> Recommendation:
     return Recommendation(
         symbol=symbol,
@@ -82,6 +84,8 @@ def recommendation(
         invalidation="",
         atr=dec(atr),
         last_price=Decimal("100.6"),
+        grounding=grounding,
+        veto=veto,
     )
 
 
@@ -92,6 +96,7 @@ def reading(
     spread: Number = "0.2",
     gap_free: bool = True,
     rules: Instrument | None = None,
+    looked: bool = False,
     **recommended: Any,
 ) -> Reading:
     return Reading(
@@ -99,6 +104,7 @@ def reading(
         instrument=rules or instrument(symbol),
         quote=quote(last, spread, symbol),
         gap_free=gap_free,
+        looked=looked,
     )
 
 

@@ -56,6 +56,8 @@ def test_an_accepted_signal_shows_every_rule_once_and_its_text() -> None:
     assert [verdict.rule for verdict in decision.verdicts] == [
         "none",
         "prices_ordered",
+        "ungrounded",
+        "agreement",
         "confidence",
         "rr_net",
         "stop_distance",

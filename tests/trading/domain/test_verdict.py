@@ -6,7 +6,16 @@ from decimal import Decimal
 
 import pytest
 
-from trading.domain.verdict import Verdict, digits, first_failure, number, percent, plain, times
+from trading.domain.verdict import (
+    Verdict,
+    digits,
+    dollars,
+    first_failure,
+    number,
+    percent,
+    plain,
+    times,
+)
 
 YES = Verdict("a", True, "1", "1", "Fine.")
 UNKNOWN = Verdict("b", None, "–", "1", "Not applicable.")
@@ -69,3 +78,11 @@ def test_there_is_no_minus_zero() -> None:
 def test_shares_and_multiples() -> None:
     assert percent(Decimal("0.0125")) == "1.25 %"
     assert times(Decimal("1.5")) == "1.50x"
+
+
+@pytest.mark.parametrize(
+    ("amount", "text"),
+    [("1", "$1.00"), ("0.0423", "$0.0423"), ("0.04", "$0.04"), ("0", "$0.00"), ("12.5", "$12.50")],
+)
+def test_dollars_show_cents_or_what_is_below_them(amount: str, text: str) -> None:
+    assert dollars(Decimal(amount)) == text
