@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import os
+import re
 import secrets
 from enum import StrEnum
 from pathlib import Path
@@ -31,6 +32,7 @@ SECRET_NAMES = (
     "SENTRY_DSN",
     "KEY_ENCRYPTION_KEY",
     "HEARTBEAT_URL",
+    "OPENAI_API_KEY",
 )
 
 
@@ -82,6 +84,9 @@ class Environment(BaseSettings):
     )
     heartbeat_url: SecretStr | None = Field(
         default=None, description="an http or https address to ping every minute, or unset"
+    )
+    openai_api_key: SecretStr | None = Field(
+        default=None, description="the key of an OpenAI project without spaces, or unset"
     )
     bybit_rest_url: str | None = Field(
         default=None, description="http://127.0.0.1:PORT of a local simulator, or unset"
@@ -175,6 +180,14 @@ class Environment(BaseSettings):
             key = base64.b64decode(value.get_secret_value(), validate=True)
             if len(key) != 32:
                 raise ValueError("length")
+        return value
+
+    @field_validator("openai_api_key")
+    @classmethod
+    def _is_one_word(cls, value: SecretStr | None) -> SecretStr | None:
+        """A line end copied along would break the header it goes into, far from here."""
+        if value is not None and not re.fullmatch("[!-~]+", value.get_secret_value()):
+            raise ValueError("characters")
         return value
 
     @field_validator("bybit_rest_url", "bybit_ws_public_url", "bybit_ws_private_url")

@@ -1,6 +1,6 @@
-"""Secrets of accounts at rest: AES-256-GCM under a key that is not in the database.
+"""Secrets at rest: AES-256-GCM under a key that is not in the database.
 
-A sealed text is ``1.<key id>.<base64 of nonce and ciphertext>``. It is bound to its account and its
+A sealed text is ``1.<key id>.<base64 of nonce and ciphertext>``. It is bound to its owner and its
 field, so that it opens nowhere else, and a changed bit is noticed. The key is
 ``KEY_ENCRYPTION_KEY``, or one that was generated once in the data folder. Keys that sealed in the
 past stay in that folder's file, one per line in base64; they open, the first one seals.
@@ -33,6 +33,24 @@ class SecretsUnreadable(ExchangeHalted):
 
 
 @dataclass(frozen=True, slots=True)
+class Owner:
+    """Whose secret it is: ``id`` binds it, ``thing`` and ``remedy`` are words for the refusal."""
+
+    id: str
+    thing: str
+    remedy: str
+
+
+def account_owner(account_id: int) -> Owner:
+    """An exchange account as the owner of its key."""
+    return Owner(
+        id=f"account:{account_id}",
+        thing="exchange key",
+        remedy="replace it on the account's connection page",
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class SealingKey:
     """``id`` tells keys apart without telling anything about them."""
 
@@ -41,7 +59,17 @@ class SealingKey:
 
 
 def seal(secret: str, *, account_id: int, name: str) -> str:
-    """Encrypt the secret ``name`` of an account; the first time this may generate the key.
+    """Encrypt the secret ``name`` of an account; see ``seal_for``."""
+    return seal_for(account_owner(account_id), secret, name=name)
+
+
+def unseal(sealed: str, *, account_id: int, name: str) -> str:
+    """The secret of an account again; see ``unseal_for``."""
+    return unseal_for(account_owner(account_id), sealed, name=name)
+
+
+def seal_for(owner: Owner, secret: str, *, name: str) -> str:
+    """Encrypt the secret ``name`` of an owner; the first time this may generate the key.
 
     Raises ``SecretsUnreadable`` where the key file is there but can't be used.
     """
@@ -49,35 +77,32 @@ def seal(secret: str, *, account_id: int, name: str) -> str:
 
     key = _sealing_key()
     nonce = secrets.token_bytes(NONCE_BYTES)
-    bound_to = _bound_to(account_id, name, key.id)
+    bound_to = _bound_to(owner, name, key.id)
     sealed = nonce + AESGCM(key.value).encrypt(nonce, secret.encode(), bound_to)
     return f"{FORMAT}.{key.id}.{base64.urlsafe_b64encode(sealed).decode()}"
 
 
-def unseal(sealed: str, *, account_id: int, name: str) -> str:
+def unseal_for(owner: Owner, sealed: str, *, name: str) -> str:
     """The secret again. Raises ``SecretsUnreadable`` saying what is wrong and what to do."""
     from cryptography.exceptions import InvalidTag
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
     key_id, payload = _parts(sealed)
+    if not payload:
+        raise SecretsUnreadable(f"the sealed {owner.thing} is damaged: {owner.remedy}")
     key = next((key for key in _keys() if key.id == key_id), None)
     if key is None:
         raise SecretsUnreadable(
-            f"the exchange key was sealed with encryption key {key_id}, which is not here: set "
-            f"KEY_ENCRYPTION_KEY to it, restore {_file()}, or replace the key on the account's "
-            "connection page"
+            f"the {owner.thing} was sealed with encryption key {key_id}, which is not here: set "
+            f"KEY_ENCRYPTION_KEY to it, restore {_file()}, or {owner.remedy}"
         )
     nonce, ciphertext = payload[:NONCE_BYTES], payload[NONCE_BYTES:]
     try:
-        return (
-            AESGCM(key.value)
-            .decrypt(nonce, ciphertext, _bound_to(account_id, name, key_id))
-            .decode()
-        )
+        return AESGCM(key.value).decrypt(nonce, ciphertext, _bound_to(owner, name, key_id)).decode()
     except InvalidTag:
+        kind = owner.id.partition(":")[0]
         raise SecretsUnreadable(
-            "the sealed exchange key was changed or belongs to another account: replace it on the "
-            "account's connection page"
+            f"the sealed {owner.thing} was changed or belongs to another {kind}: {owner.remedy}"
         ) from None
 
 
@@ -88,6 +113,7 @@ def sealed_with_old_key(sealed: str) -> bool:
 
 
 def _parts(sealed: str) -> tuple[str, bytes]:
+    """Id of the key and what it sealed, which is empty where the text is damaged."""
     version, _, rest = sealed.partition(".")
     key_id, _, text = rest.partition(".")
     try:
@@ -95,14 +121,12 @@ def _parts(sealed: str) -> tuple[str, bytes]:
     except (binascii.Error, ValueError):
         payload = b""
     if version != FORMAT or not key_id or len(payload) <= NONCE_BYTES:
-        raise SecretsUnreadable(
-            "the sealed exchange key is damaged: replace it on the account's connection page"
-        )
+        return key_id, b""
     return key_id, payload
 
 
-def _bound_to(account_id: int, name: str, key_id: str) -> bytes:
-    return f"autotrader:{FORMAT}:{key_id}:account:{account_id}:{name}".encode()
+def _bound_to(owner: Owner, name: str, key_id: str) -> bytes:
+    return f"autotrader:{FORMAT}:{key_id}:{owner.id}:{name}".encode()
 
 
 def _sealing_key() -> SealingKey:

@@ -70,6 +70,11 @@ WRONG = [
         "wants an http or https address to ping every minute, or unset",
     ),
     (
+        {"OPENAI_API_KEY": "sk-one sk-two"},
+        "OPENAI_API_KEY: got a value that is not shown, "
+        "wants the key of an OpenAI project without spaces, or unset",
+    ),
+    (
         {"FAULTS_DIR": "faults"},
         "BYBIT_REST_URL: got nothing, wants every endpoint on this machine while FAULTS_DIR is set",
     ),
