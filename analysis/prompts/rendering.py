@@ -62,7 +62,7 @@ def _tidied(parts: list[Piece], context: PromptContext) -> list[Piece]:
             alone = not kept or kept[-1].text.endswith("\n\n")
             text = text.removeprefix("\n\n" if alone and text.startswith("\n\n") else "\n")
         dropped = piece.is_variable and BY_NAME[text].block and not _value(piece, context)
-        if not dropped:
+        if text and not dropped:
             kept.append(Piece(piece.start, text, piece.is_variable))
     return kept
 
