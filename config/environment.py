@@ -125,6 +125,9 @@ class Environment(BaseSettings):
     bybit_region: str = Field(
         default="bybit.com", description="one of Bybit's sites, such as bybit.com or bybit.eu"
     )
+    ai_evidence_days: int = Field(
+        default=90, ge=1, le=36_500, description="a whole number of days from 1"
+    )
     demo: bool = Field(
         default=True, description="true or false; whether a first start makes a demo account"
     )

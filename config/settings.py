@@ -119,6 +119,7 @@ def reveal(secret: Any) -> str | None:
 KEY_ENCRYPTION_KEY = reveal(ENVIRONMENT.key_encryption_key)
 HEARTBEAT_URL = reveal(ENVIRONMENT.heartbeat_url)
 OPENAI_API_KEY = reveal(ENVIRONMENT.openai_api_key)
+AI_EVIDENCE_DAYS = ENVIRONMENT.ai_evidence_days
 DATABASES = {"default": database(reveal(ENVIRONMENT.database_url))}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 REDIS_URL = reveal(ENVIRONMENT.redis_url)

@@ -28,6 +28,7 @@ WRONG = [
         {"DEPLOYMENT": "staging"},
         "DEPLOYMENT: got 'staging', wants embedded, solo or production",
     ),
+    ({"AI_EVIDENCE_DAYS": "0"}, "AI_EVIDENCE_DAYS: got '0', wants a whole number of days from 1"),
     ({"DEBUG": "maybe"}, "DEBUG: got 'maybe', wants true or false"),
     (
         {"SECRET_KEY": "short"},
