@@ -145,7 +145,9 @@ def _invalidation(answer: Answer, facts: ChartFacts) -> str:
     condition = answer.invalidation_condition
     if condition is None:
         return ""
-    within = f" within {answer.invalidation_bars} bars" if answer.invalidation_bars else ""
+    within = (
+        "" if answer.invalidation_bars is None else f" within {_bars(answer.invalidation_bars)}"
+    )
     if condition is InvalidationCondition.TIME:
         return f"The idea ends if it has not worked{within}."
     level = _level(answer.invalidation_level_id, facts)
@@ -156,6 +158,12 @@ def _invalidation(answer: Answer, facts: ChartFacts) -> str:
     if condition is InvalidationCondition.TOUCH:
         return f"A trade at{at}{within} ends the idea."
     return f"A close beyond{at}{within} ends the idea."
+
+
+def _within(bars: int | None) -> str:
+    if bars is None:
+        return ""
+    return " within 1 bar" if bars == 1 else f" within {bars} bars"
 
 
 def _features(
@@ -185,7 +193,8 @@ def _for_people(answer: Answer, facts: ChartFacts, reward: Decimal | None) -> di
     why the factor stands beside them."""
     shown: dict[str, Any] = {name: _plain(value) for name, value in asdict(answer).items()}
     for name in PRICE_FIELDS:
-        shown[name] = _text(_real(getattr(answer, name), facts))
+        price = _real(getattr(answer, name), facts)
+        shown[name] = None if price is None else _text(price.normalize())
     return {**shown, "factor": _text(facts.factor), "r_gross": _text(reward)}
 
 
