@@ -145,9 +145,7 @@ def _invalidation(answer: Answer, facts: ChartFacts) -> str:
     condition = answer.invalidation_condition
     if condition is None:
         return ""
-    within = (
-        "" if answer.invalidation_bars is None else f" within {_bars(answer.invalidation_bars)}"
-    )
+    within = _within(answer.invalidation_bars)
     if condition is InvalidationCondition.TIME:
         return f"The idea ends if it has not worked{within}."
     level = _level(answer.invalidation_level_id, facts)
