@@ -35,6 +35,7 @@ from analysis.calls.values import (
     Outcome,
 )
 from analysis.choices import ApiStyle
+from analysis.profiles import api_key_of, server_of
 
 if TYPE_CHECKING:
     from analysis.calls.wire import HttpAnswer
@@ -53,7 +54,6 @@ __all__ = [
 
 logger = logging.getLogger(__name__)
 
-OPENAI_URL = "https://api.openai.com/v1"
 # How long a late answer is still worth having, for what it shows and for what it cost.
 LATE_PATIENCE_S = 60.0
 
@@ -80,7 +80,7 @@ class ModelGateway:
         self._post = wire.post
         self._profile = profile
         self._api = _api_of(profile)
-        self._base_url = profile.base_url or OPENAI_URL
+        self._base_url = server_of(profile)
         self._api_key = api_key.strip()
 
     def ask(
@@ -216,6 +216,4 @@ def _body_of(answer: HttpAnswer) -> dict[str, Any]:
 
 def gateway_for(profile: AnalystProfile) -> ModelGateway:
     """The door of this profile, with its key. Cheap: connections are not kept between calls."""
-    from analysis.profiles import api_key_of
-
     return ModelGateway(profile, api_key_of(profile))
