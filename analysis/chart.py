@@ -5,113 +5,121 @@ The same inputs give the same bytes, on every machine with the same Pillow.
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
-from decimal import Decimal
 from io import BytesIO
 
 import numpy as np
 from PIL import Image
 
 from analysis import chart_layout as look
-from analysis.chart_axis import PriceAxis, decimals_of, number, price_axis, tick_step
+from analysis.chart_axis import PriceAxis, number, price_axis
 from analysis.chart_draw import draw
+from analysis.chart_facts import facts_of
 from analysis.chart_layout import Layout, Theme
 from analysis.chart_picture import Gutter, LevelTag, Marker, Picture
-from analysis.chart_secrets import Secrets, secrets_of
-from analysis.domain import AnalysisInput, Level
-from analysis.indicators import VISIBLE_BARS, Indicators, indicators, levels
-from exchange.candles import CandleWindow, decimal_of
+from analysis.chart_secrets import TABLE_BARS, Printed, Secrets, marker_slots, secrets_of
+from analysis.chart_study import Study, study_of
+from analysis.chart_style import ChartStyle, style_of
+from analysis.domain import AnalysisInput, ChartFacts, Level
+from exchange.candles import CandleWindow
+
+__all__ = ["ChartStyle", "RenderedChart", "render", "style_of"]
 
 INDEX_DECIMALS = 2
 TIME_STEP = 10
 # Fast compression: flat colours pack well at any level.
 COMPRESSION = 3
+SEEN_AS_USUAL = ChartStyle()
 
 
 @dataclass(frozen=True, slots=True)
 class RenderedChart:
     """A picture with what only code knows about it.
 
-    ``factor`` times a real price is the drawn one. ``marker_bars`` are offsets from the newest
-    bar (0); ``marker_prices`` the real high under marker 1 and the real low over marker 2.
-    ``levels`` have real prices. Only the id is written on the picture, and level ids without
-    their prices.
+    ``sha256`` is that of the bytes, ``input_hash`` that of what they were drawn from.
+    ``marker_bars`` are offsets of the marked bars from the newest one (0).
     """
 
     png: bytes
-    chart_id: str
+    sha256: str
     input_hash: str
-    factor: Decimal
+    facts: ChartFacts
     marker_bars: tuple[int, int]
-    marker_prices: tuple[Decimal, Decimal]
-    levels: tuple[Level, ...]
     width: int
     height: int
 
 
-@dataclass(frozen=True, slots=True)
-class Study:
-    """The visible candles with their indicators and levels, in real prices."""
-
-    visible: CandleWindow
-    found: Indicators
-    levels: tuple[Level, ...]
-
-
-def render(given: AnalysisInput, scale: float = look.TILE_SCALE) -> RenderedChart:
+def render(given: AnalysisInput, style: ChartStyle = SEEN_AS_USUAL) -> RenderedChart:
     """Draw ``given`` for a model. Raises ``NotEnoughCandles``."""
-    study = study_of(given)
-    secrets = secrets_of(given, study.visible)
-    layout = Layout(scale)
-    picture = _anonymous(given, study, secrets, layout)
-    first, second = secrets.marker_slots
+    study = study_of(given, style.bars)
+    secrets = secrets_of(given, style)
+    layout = Layout(style.scale)
+    factor = float(secrets.factor)
+    drawn = scaled(study.visible, factor)
+    axis = axis_of(drawn, layout)
+    slots = marked_slots(study, secrets)
+    picture = _anonymous(given, study, secrets, axis, markers(drawn, slots))
+    png = encode(draw(picture, layout), look.ALTERNATE if style.dark else look.LIGHT)
     width, height = layout.size
     return RenderedChart(
-        png=encode(draw(picture, layout), look.LIGHT),
-        chart_id=secrets.chart_id,
+        png=png,
+        sha256=hashlib.sha256(png).hexdigest(),
         input_hash=secrets.input_hash,
-        factor=secrets.factor,
-        marker_bars=(first - VISIBLE_BARS + 1, second - VISIBLE_BARS + 1),
-        marker_prices=(
-            decimal_of(study.visible.high[first]),
-            decimal_of(study.visible.low[second]),
-        ),
-        levels=study.levels,
+        facts=facts_of(study, secrets, axis, slots, index_decimals(axis)),
+        marker_bars=(slots[0] - style.bars + 1, slots[1] - style.bars + 1),
         width=width,
         height=height,
     )
 
 
-def study_of(given: AnalysisInput) -> Study:
-    """Compute what the chart shows."""
-    found = indicators(given.window)
-    newest = np.s_[-VISIBLE_BARS:]
-    return Study(
-        visible=given.window.tail(VISIBLE_BARS),
-        found=Indicators(
-            ema_fast=found.ema_fast[newest],
-            ema_slow=found.ema_slow[newest],
-            ema_context=found.ema_context[newest],
-            rsi=found.rsi[newest],
-            atr=found.atr[newest],
-            volume_ratio=found.volume_ratio[newest],
-        ),
-        levels=levels(given.window, float(found.atr[-1])),
+def axis_of(candles: CandleWindow, layout: Layout) -> PriceAxis:
+    return price_axis(float(candles.low.min()), float(candles.high.max()), layout.price.height)
+
+
+def marked_slots(study: Study, secrets: Secrets) -> tuple[int, int]:
+    """Columns (from 0) of markers 1 and 2, the same on the picture for people."""
+    factor = float(secrets.factor)
+    drawn = scaled(study.visible, factor)
+    axis = axis_of(drawn, Layout(look.TILE_SCALE))
+    return marker_slots(drawn, printed(study, axis, factor), secrets.digest)
+
+
+def printed(study: Study, axis: PriceAxis, factor: float) -> Printed:
+    """Every price that a marker's value must not be mistaken for."""
+    newest = study.visible.tail(TABLE_BARS)
+    table = np.concatenate((newest.open, newest.high, newest.low, newest.close)) * factor
+    shown = [float(level.price) for level in study.levels]
+    shown += [study.found.ema_fast[-1], study.found.ema_slow[-1], study.visible.close[-1]]
+    return Printed(
+        numbers=[float(price) * factor for price in shown],
+        ticks=[float(tick) for tick in axis.ticks()],
+        table=table.tolist(),
     )
 
 
-def _anonymous(given: AnalysisInput, study: Study, secrets: Secrets, layout: Layout) -> Picture:
+def index_decimals(axis: PriceAxis) -> int:
+    """Places of every price on the picture: two, or what the ticks of a narrow range need."""
+    return max(INDEX_DECIMALS, axis.decimals())
+
+
+def _anonymous(
+    given: AnalysisInput,
+    study: Study,
+    secrets: Secrets,
+    axis: PriceAxis,
+    marks: list[Marker],
+) -> Picture:
     """The model's picture: scaled prices, bar offsets, nothing that names the instrument."""
-    factor = float(secrets.factor)
+    factor, bars = float(secrets.factor), len(study.visible)
     candles = scaled(study.visible, factor)
-    axis = price_axis(float(candles.low.min()), float(candles.high.max()), layout.price.height)
-    decimals = max(INDEX_DECIMALS, decimals_of(tick_step(axis.high - axis.low)))
+    decimals = index_decimals(axis)
     fast, slow = study.found.ema_fast * factor, study.found.ema_slow * factor
     units = "index units, log scale" if axis.logarithmic else "index units"
     return Picture(
         candles=candles,
-        slots=VISIBLE_BARS,
-        seen=VISIBLE_BARS,
+        slots=bars,
+        seen=bars,
         axis=axis,
         ema_fast=fast,
         ema_slow=slow,
@@ -119,15 +127,15 @@ def _anonymous(given: AnalysisInput, study: Study, secrets: Secrets, layout: Lay
         volume_title=volume_title(study),
         rsi_title=rsi_title(study),
         title=(
-            f"Chart {secrets.chart_id}   {given.timeframe}   {VISIBLE_BARS} bars, all closed   "
+            f"Chart {secrets.chart_id}   {given.timeframe}   {bars} bars, newest at 0 and closed   "
             f"prices in {units}"
         ),
         legend=legend(fast[-1], slow[-1], decimals),
         ticks=axis_texts(axis, decimals),
         tag=Gutter(float(candles.close[-1]), number(candles.close[-1], decimals)),
-        times=[(slot, str(slot - VISIBLE_BARS + 1)) for slot in time_slots(VISIBLE_BARS)],
+        times=[(slot, str(slot - bars + 1)) for slot in time_slots(bars)],
         levels=shown_levels(study.levels, axis, factor),
-        markers=markers(candles, secrets.marker_slots),
+        markers=marks,
     )
 
 
@@ -157,6 +165,8 @@ def legend(fast: float, slow: float, decimals: int) -> str:
 def volume_title(study: Study) -> str:
     """Title of the volume strip with its one number."""
     ratio = float(study.found.volume_ratio[-1])
+    if not study.visible.volume.any():
+        return "Volume: no data"
     return "Volume" if np.isnan(ratio) else f"Volume {ratio:.2f} x average of 20 bars before"
 
 

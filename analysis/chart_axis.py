@@ -17,6 +17,13 @@ LOG_RATIO = 1.4
 LEAST_RANGE = 1e-6
 TICK_STEPS = (Decimal(1), Decimal(2), Decimal("2.5"), Decimal(5))
 TICKS_WANTED = 7.5
+# Above this ratio equal steps of price crowd at the top and leave the bottom empty.
+DECADES_RATIO = 10
+MOST_TICKS = 10
+DECADE_STEPS = tuple(
+    tuple(map(Decimal, steps))
+    for steps in (("1", "1.5", "2", "3", "5", "7"), ("1", "2", "5"), ("1", "3"), ("1",))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +49,15 @@ class PriceAxis:
 
     def ticks(self) -> list[Decimal]:
         """Round prices in range: 6 to 9 where a round step allows it, else 5 to 11."""
+        if self.high / self.low > DECADES_RATIO:
+            return _decade_ticks(Decimal(self.low), Decimal(self.high))
         step = tick_step(self.high - self.low)
         first, last = ceil(Decimal(self.low) / step), floor(Decimal(self.high) / step)
         return [step * number for number in range(first, last + 1)]
+
+    def decimals(self) -> int:
+        """How many places all ticks need."""
+        return max(map(decimals_of, self.ticks()), default=0)
 
 
 def price_axis(low: float, high: float, height: int) -> PriceAxis:
@@ -66,6 +79,17 @@ def tick_step(span: float) -> Decimal:
         mantissa.scaleb(power) for power in (exponent, exponent + 1) for mantissa in TICK_STEPS
     ]
     return min(steps, key=lambda step: abs(log(span / float(step) / TICKS_WANTED)))
+
+
+def _decade_ticks(low: Decimal, high: Decimal) -> list[Decimal]:
+    """The same round prices in every power of ten, as many as there is room for."""
+    powers = range(low.adjusted(), high.adjusted() + 1)
+    for steps in DECADE_STEPS:
+        prices = (step.scaleb(power) for power in powers for step in steps)
+        found = [price for price in prices if low <= price <= high]
+        if len(found) <= MOST_TICKS:
+            break
+    return found
 
 
 def decimals_of(step: Decimal) -> int:

@@ -5,8 +5,10 @@ Drawing happens on greyscale images whose greys are palette indices (see ``chart
 
 from __future__ import annotations
 
+from math import ceil
+
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFont
 
 from analysis import chart_layout as look
 from analysis.chart_layout import Layout
@@ -72,7 +74,7 @@ def _rsi_row(value: float, layout: Layout) -> int:
 
 
 def _panel_title(pen: ImageDraw.ImageDraw, text: str, layout: Layout) -> None:
-    face = font(layout.px(look.SMALL_SIZE))
+    face = font(look.SMALL_SIZE, layout.scale)
     at = (layout.px(2), layout.px(PANEL_TITLE) // 2)
     pen.text(at, text, fill=look.INK, font=face, anchor="lm")
 
@@ -81,9 +83,9 @@ def _header(pen: ImageDraw.ImageDraw, picture: Picture, layout: Layout) -> None:
     width = layout.price.width
     rows = layout.header_rows
     left = layout.price.left
-    face = fitted(picture.title, layout.px(look.TITLE_SIZE), width, bold=True)
+    face = fitted(picture.title, look.TITLE_SIZE, layout.scale, width, bold=True)
     pen.text((left, rows[0]), picture.title, fill=look.INK, font=face, anchor="lm")
-    face = fitted(picture.legend, layout.px(look.LEGEND_SIZE), width)
+    face = fitted(picture.legend, look.LEGEND_SIZE, layout.scale, width)
     pen.text((left, rows[1]), picture.legend, fill=look.TEXT, font=face, anchor="lm")
     for row in layout.separators:
         pen.line((left, row, layout.size[0] - left, row), fill=look.SEPARATOR)
@@ -92,30 +94,45 @@ def _header(pen: ImageDraw.ImageDraw, picture: Picture, layout: Layout) -> None:
 def _gutter(pen: ImageDraw.ImageDraw, picture: Picture, layout: Layout) -> None:
     """Axis ticks and their texts, the last price's tag and the marks of the RSI panel."""
     edge, top = layout.price.right, layout.price.top
-    text_left, width = layout.gutter_text, layout.gutter_width
     tag_row = top + round(picture.axis.row(picture.tag.price))
     longest = max((tick.text for tick in picture.ticks), key=len, default="")
-    face = fitted(longest, layout.px(look.TICK_SIZE), width)
+    left, face = _gutter_face(longest, look.TICK_SIZE, layout)
     for tick in picture.ticks:
         row = top + round(picture.axis.row(tick.price))
         pen.line((edge, row, edge + layout.tick_length, row), fill=look.INK)
         above_separator = row < layout.price.bottom - layout.px(SEPARATOR_CLEARANCE)
         if above_separator and abs(row - tag_row) > layout.px(TAG_CLEARANCE):
-            pen.text((text_left, row), tick.text, fill=look.INK, font=face, anchor="lm")
-    half = layout.px(TAG_HEIGHT) // 2
-    right = layout.size[0] - layout.px(2)
-    pen.rectangle((edge + layout.px(2), tag_row - half, right, tag_row + half), fill=look.INK)
-    face = fitted(picture.tag.text, layout.px(look.TAG_SIZE), width, bold=True)
-    pen.text((text_left, tag_row), picture.tag.text, fill=look.PAPER, font=face, anchor="lm")
-    small = font(layout.px(look.SMALL_SIZE))
+            pen.text((left, row), tick.text, fill=look.INK, font=face, anchor="lm")
+    _tag(pen, picture.tag.text, tag_row, layout)
+    small = font(look.SMALL_SIZE, layout.scale)
     for value in (30, 50, 70):
         row = layout.rsi.top + _rsi_row(value, layout)
         pen.line((edge, row, edge + layout.tick_length, row), fill=look.INK)
-        pen.text((text_left, row), str(value), fill=look.INK, font=small, anchor="lm")
+        pen.text((layout.gutter_text, row), str(value), fill=look.INK, font=small, anchor="lm")
+
+
+def _tag(pen: ImageDraw.ImageDraw, text: str, row: int, layout: Layout) -> None:
+    """The last price, light on dark."""
+    half = layout.px(TAG_HEIGHT) // 2
+    left, right = layout.price.right + layout.px(2), layout.size[0] - layout.px(2)
+    pen.rectangle((left, row - half, right, row + half), fill=look.INK)
+    text_left, face = _gutter_face(text, look.TAG_SIZE, layout, bold=True)
+    pen.text((text_left, row), text, fill=look.PAPER, font=face, anchor="lm")
+
+
+def _gutter_face(
+    text: str, size: int, layout: Layout, *, bold: bool = False
+) -> tuple[int, ImageFont.FreeTypeFont]:
+    """Where text beside the axis starts, and its face. Prices of ten digits start further left
+    rather than become too small to read."""
+    room = layout.gutter_right - layout.gutter_text
+    face = fitted(text, size, layout.scale, room, bold=bold)
+    wide = ceil(face.getlength(text))
+    return min(layout.gutter_text, layout.gutter_right - wide), face
 
 
 def _times(pen: ImageDraw.ImageDraw, picture: Picture, layout: Layout, spots: Columns) -> None:
-    face = font(layout.px(look.SMALL_SIZE))
+    face = font(look.SMALL_SIZE, layout.scale)
     for slot, text in picture.times:
         half = face.getlength(text) / 2
         middle = layout.price.left + float(spots.middles()[slot])

@@ -10,23 +10,25 @@ import numpy as np
 
 from analysis import chart_layout as look
 from analysis.chart import (
+    SEEN_AS_USUAL,
     TIME_STEP,
-    Study,
     axis_texts,
     encode,
     legend,
+    marked_slots,
     markers,
     rsi_title,
     shown_levels,
-    study_of,
     volume_title,
 )
-from analysis.chart_axis import PriceAxis, decimals_of, number, price_axis, tick_step
+from analysis.chart_axis import PriceAxis, decimals_of, number, price_axis
 from analysis.chart_draw import draw
 from analysis.chart_labels import label_width
 from analysis.chart_layout import Layout
 from analysis.chart_picture import Gutter, Picture, PlanLine
-from analysis.chart_secrets import secrets_of
+from analysis.chart_secrets import Secrets, secrets_of
+from analysis.chart_study import Study, study_of
+from analysis.chart_style import ChartStyle
 from analysis.domain import AnalysisInput, Direction
 from analysis.indicators import VISIBLE_BARS
 from exchange.candles import CandleWindow, from_ms
@@ -54,12 +56,18 @@ def render_for_people(
     scale: float = look.TILE_SCALE,
     *,
     dark: bool = False,
+    shown: ChartStyle = SEEN_AS_USUAL,
 ) -> bytes:
-    """PNG of ``given`` with the overlay inside its range. Raises ``NotEnoughCandles``."""
-    study = study_of(given)
+    """PNG of ``given`` with the overlay inside its range. Raises ``NotEnoughCandles``.
+
+    ``shown`` is the style of the picture the analyst was shown, so that both bear the same id and
+    the same markers.
+    """
+    study = study_of(given, shown.bars)
     layout = Layout(scale)
     candles = _with_after(study.visible, overlay)
-    picture = _picture(given, study, candles, overlay, layout)
+    secrets = secrets_of(given, shown)
+    picture = _picture(given, study, candles, overlay, layout, secrets)
     return encode(draw(picture, layout), look.DARK if dark else look.LIGHT)
 
 
@@ -89,6 +97,7 @@ def _picture(
     candles: CandleWindow,
     overlay: Overlay | None,
     layout: Layout,
+    secrets: Secrets,
 ) -> Picture:
     axis = _axis(candles, overlay, layout)
     decimals = _decimals(given)
@@ -96,7 +105,6 @@ def _picture(
     fast, slow = study.found.ema_fast, study.found.ema_slow
     plan = _plan_lines(overlay, decimals)
     slots = _slots(len(candles), plan, layout)
-    secrets = secrets_of(given, study.visible)
     side = "" if overlay is None else f"   {overlay.side.value}"
     scale_note = ", log scale" if axis.logarithmic else ""
     return Picture(
@@ -114,11 +122,11 @@ def _picture(
             f"{side}   prices in USDT{scale_note}   chart {secrets.chart_id}"
         ),
         legend=legend(fast[-1], slow[-1], decimals),
-        ticks=axis_texts(axis, decimals_of(tick_step(axis.high - axis.low))),
+        ticks=axis_texts(axis, axis.decimals()),
         tag=Gutter(close, number(close, decimals)),
         times=_times(candles, slots),
         levels=shown_levels(study.levels, axis, 1.0),
-        markers=markers(study.visible, secrets.marker_slots),
+        markers=markers(study.visible, marked_slots(study, secrets)),
         plan=plan,
     )
 

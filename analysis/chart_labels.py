@@ -68,7 +68,7 @@ def _marker(
     tip = round(picture.axis.row(marker.price)) + way * layout.px(2)
     base = tip + way * size
     half = size // 2
-    face = font(layout.px(look.SMALL_SIZE), bold=True)
+    face = font(look.SMALL_SIZE, layout.scale, bold=True)
     text = str(marker.number)
     room = layout.px(look.SMALL_SIZE)
     centre = base + way * (room // 2 + layout.px(1))
@@ -85,7 +85,7 @@ def _marker(
 def _plan_labels(pen: ImageDraw.ImageDraw, picture: Picture, layout: Layout) -> list[Box]:
     """Write each plan line's name and price at its right end; gives the room they take."""
     width = layout.price.width
-    face = font(layout.px(look.SMALL_SIZE), bold=True)
+    face = font(look.SMALL_SIZE, layout.scale, bold=True)
     half = layout.px(LABEL_HEIGHT) // 2
     rows = [round(picture.axis.row(line.price)) for line in picture.plan]
     places = spread(rows, 2 * half + 2, half, layout.price.height - half - 1)
@@ -102,7 +102,7 @@ def _plan_labels(pen: ImageDraw.ImageDraw, picture: Picture, layout: Layout) -> 
 
 def label_width(text: str, layout: Layout) -> int:
     """Pixels that the label of a plan line takes."""
-    face = font(layout.px(look.SMALL_SIZE), bold=True)
+    face = font(look.SMALL_SIZE, layout.scale, bold=True)
     return round(face.getlength(text)) + 2 * layout.px(LABEL_PAD)
 
 
@@ -128,7 +128,7 @@ def _level_tags(
     taken: list[Box],
 ) -> None:
     """Write each level's id on its line, as far right as neither candles nor text stand."""
-    face = font(layout.px(look.SMALL_SIZE))
+    face = font(look.SMALL_SIZE, layout.scale)
     height = layout.px(look.SMALL_SIZE + 4)
     step = layout.price.width / picture.slots
     rights = [round(layout.price.width - 2 - back * step) for back in range(picture.slots)]

@@ -96,15 +96,15 @@ class _Candidate(NamedTuple):
     price: float
 
 
-def levels(window: CandleWindow, atr: float) -> tuple[Level, ...]:
-    """Supports and resistances of the visible bars: R1..R3 upward, then S1..S3 downward.
+def levels(window: CandleWindow, atr: float, bars: int = VISIBLE_BARS) -> tuple[Level, ...]:
+    """Supports and resistances of the newest ``bars``: R1..R3 upward, then S1..S3 downward.
 
     Candidates are swing extremes that at least two swings touched, both edges of the visible
     range, and the high and low of the previous UTC day where the window holds that whole day.
     ``touches`` counts the swings within ``TOUCH_ATR`` of the price. Of candidates in one zone
     the one with most touches stays, and the later of equals.
     """
-    visible = window.tail(VISIBLE_BARS)
+    visible = window.tail(bars)
     zone = TOUCH_ATR * atr
     swings = _swings(visible)
     prices = np.array([price for _, price in swings])

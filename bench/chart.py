@@ -12,7 +12,7 @@ from time import perf_counter
 import numpy as np
 from PIL import Image, ImageDraw
 
-from analysis.chart import COMPRESSION, render
+from analysis.chart import COMPRESSION, ChartStyle, render
 from analysis.chart_human import Overlay, render_for_people
 from analysis.chart_layout import PATCH_SCALE, TILE_SCALE, Layout
 from analysis.domain import AnalysisInput, Direction
@@ -31,8 +31,8 @@ def run() -> dict[str, float]:
     measured in turn, so a busy machine slows each of them alike.
     """
     jobs: dict[str, Callable[[AnalysisInput], object]] = {
-        "chart_1152x768_ms": lambda given: render(given, TILE_SCALE),
-        "chart_1536x1024_ms": lambda given: render(given, PATCH_SCALE),
+        "chart_1152x768_ms": lambda given: render(given),
+        "chart_1536x1024_ms": lambda given: render(given, ChartStyle(scale=PATCH_SCALE)),
         "chart_for_people_ms": lambda given: render_for_people(given, _overlay(given)),
         "plain_pillow_1152x768_ms": _plain,
     }

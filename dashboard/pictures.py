@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from analysis.chart import render
+from analysis.chart import render, style_of
 from analysis.chart_human import AFTER_BARS, Overlay, render_for_people
 from analysis.chart_source import MarketChartSource
 from analysis.domain import AnalysisInput, Direction
@@ -29,14 +29,16 @@ def picture_model(analysis: Analysis) -> bytes:
     """
     if analysis.chart is not None and analysis.chart.png is not None:
         return bytes(analysis.chart.png)
-    return render(_given(analysis, market_for(_signal_of(analysis).account))).png
+    given = _given(analysis, market_for(_signal_of(analysis).account))
+    return render(given, style_of(analysis.profile.image_family)).png
 
 
 def picture_people(analysis: Analysis, *, dark: bool) -> bytes:
     """The same picture with real prices and the signal's levels. Raises as ``picture_model``."""
     signal = _signal_of(analysis)
     given = _given(analysis, market_for(signal.account))
-    return render_for_people(given, _overlay(signal), dark=dark)
+    shown = style_of(analysis.profile.image_family)
+    return render_for_people(given, _overlay(signal), dark=dark, shown=shown)
 
 
 def picture_trade(trade: Trade, *, dark: bool) -> bytes:
@@ -52,7 +54,8 @@ def picture_trade(trade: Trade, *, dark: bool) -> bytes:
         side=direction_of(trade.side),
         after=_after(trade, analysis, market),
     )
-    return render_for_people(_given(analysis, market), overlay, dark=dark)
+    shown = style_of(analysis.profile.image_family)
+    return render_for_people(_given(analysis, market), overlay, dark=dark, shown=shown)
 
 
 def _signal_of(analysis: Analysis) -> Signal:
