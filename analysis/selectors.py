@@ -66,7 +66,8 @@ def profile_refusal(
 
     ``real_orders`` are those of a demo, testnet or live account, ``live`` those with real money.
     ``speed`` is the market's, None for a stepped one; ``from_record`` says that answers come from
-    storage only, which no market outruns and no server has to give. Rules of code need no examination.
+    storage only, which no market outruns and no server has to give. Rules of code need no
+    examination.
     """
     if not profile.asks_a_model:
         return ""
@@ -130,7 +131,7 @@ def grounding_rates(since: datetime) -> list[GroundingRate]:
         )
     )
     return [
-        _rate(key, [row[4] for row in group])
+        _rate(key, [row[4] or {} for row in group])
         for key, group in groupby(rows, key=lambda row: (row[0], row[1], row[2], row[3]))
     ]
 
