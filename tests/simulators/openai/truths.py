@@ -1,0 +1,70 @@
+"""What the simulator was told about pictures, by the SHA-256 of their bytes."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from tests.simulators.openai.asks import Ask
+
+
+class Facts(Protocol):
+    """What code knows about a picture it drew; any object with these fields will do."""
+
+    chart_id: Any
+    question_id: Any
+    last_close: Any
+    visible_high: Any
+    visible_low: Any
+    high_bars: Any
+    low_bars: Any
+    markers: Any
+    newest_hollow: Any
+    atr: Any
+
+
+def truth_of(facts: Facts, **more: object) -> dict[str, Any]:
+    """Planted truth from the facts of a chart; ``more`` is answered besides them."""
+    return {
+        "chart_id": facts.chart_id,
+        "question_id": facts.question_id,
+        "last_close": facts.last_close,
+        "marker_1": facts.markers[0],
+        "marker_2": facts.markers[1],
+        "visible_high": facts.visible_high,
+        "visible_low": facts.visible_low,
+        "high_bar": facts.high_bars[0],
+        "low_bar": facts.low_bars[0],
+        "last_bar": "hollow" if facts.newest_hollow else "solid",
+        "legible": "all",
+        "atr": facts.atr,
+        **more,
+    }
+
+
+class Truths:
+    """Planted truths. Bears any thread."""
+
+    def __init__(self) -> None:
+        self._by_picture: dict[str, dict[str, Any]] = {}
+        self._lock = threading.Lock()
+
+    def plant(self, png_sha256: str, truth: Mapping[str, Any]) -> None:
+        with self._lock:
+            self._by_picture[png_sha256] = dict(truth)
+
+    def of(self, ask: Ask) -> dict[str, Any]:
+        """The truth of the first picture that has one."""
+        with self._lock:
+            for picture in ask.pictures:
+                if picture.sha256 in self._by_picture:
+                    return dict(self._by_picture[picture.sha256])
+        return {}
+
+    def other_than(self, ask: Ask) -> dict[str, Any]:
+        """The truth of a picture that this question does not show."""
+        shown = {picture.sha256 for picture in ask.pictures}
+        with self._lock:
+            others = (truth for name, truth in self._by_picture.items() if name not in shown)
+            return dict(next(others, {}))
