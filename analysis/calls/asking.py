@@ -193,6 +193,10 @@ def _send(asking: Asking, claim: Claim, question: ModelQuestion, deadline_at: fl
     try:
         health_admit(asking.profile, now())
         reply = _in_turn(asking, claim, question, deadline_at)
+        fault_point("K4")
+        _keep(asking, claim, reply, deadline_at)
+    except NoAnswer:
+        raise
     except CallFailed as failed:
         cost = _cost_of_failure(asking.profile, failed, claim.reserved)
         evidence.call_failed(claim, failed.code, failed.message, cost, now(), failure=failed)
@@ -203,8 +207,8 @@ def _send(asking: Asking, claim: Claim, question: ModelQuestion, deadline_at: fl
         code = "not_sent" if isinstance(error, AnalystUnavailable) else "error"
         evidence.call_failed(claim, code, str(error), ZERO if unsent else claim.reserved, now())
         raise
-    fault_point("K4")
-    return _keep(asking, claim, reply, deadline_at)
+    health_success(asking.profile, now())
+    return reply
 
 
 def _in_turn(
@@ -217,7 +221,7 @@ def _in_turn(
     while True:
         with queue.turn(deadline_at):
             try:
-                reply = _ask(asking, claim, question, deadline_at)
+                return _ask(asking, claim, question, deadline_at)
             except CallFailed as failed:
                 health_failure(
                     profile, failed.code, failed.message, clock.now(), failed.retry_after_s
@@ -227,9 +231,6 @@ def _in_turn(
                 evidence.call_held_back(claim)
                 queue.pause_for(failed.retry_after_s or pause_s)
                 pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
-                continue
-            health_success(profile, clock.now())
-            return reply
 
 
 def _ask(asking: Asking, claim: Claim, question: ModelQuestion, deadline_at: float) -> ModelReply:
@@ -256,7 +257,7 @@ def _late_listener(asking: Asking, claim: Claim, deadline_at: float) -> Callable
     return late
 
 
-def _keep(asking: Asking, claim: Claim, reply: ModelReply, deadline_at: float) -> ModelReply:
+def _keep(asking: Asking, claim: Claim, reply: ModelReply, deadline_at: float) -> None:
     """Store an answer; one that came through only after the deadline is late like any other."""
     cost = _cost_of(asking.profile, reply, claim.reserved)
     late_s = asking.clock.monotonic() - deadline_at
@@ -265,7 +266,6 @@ def _keep(asking: Asking, claim: Claim, reply: ModelReply, deadline_at: float) -
         raise NoAnswer(claim.call, fresh=True)
     if not evidence.call_answered(claim, reply, cost, asking.clock.now()):
         raise AnalystUnavailable("Another worker gave this question up before its answer came.")
-    return reply
 
 
 def _cost_of(profile: AnalystProfile, outcome: Outcome, reserved: Decimal) -> Decimal:
