@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from decimal import Decimal
 from time import perf_counter
+from typing import Any, Protocol, runtime_checkable
 
 import structlog
-from django.db import connection
-from django.db.models import CharField, DecimalField
+from django.core.exceptions import ValidationError
+from django.db import connection, transaction
+from django.db.models import CharField, DecimalField, JSONField
 
+from analysis.calls.evidence import grounding_json, grounding_of
+from analysis.calls.failures import storable
 from analysis.choices import AnalystKind
 from analysis.domain import (
     AnalysisInput,
@@ -21,14 +28,17 @@ from analysis.domain import (
 )
 from analysis.errors import AnalysisInvalid, AnalystError
 from analysis.input_hash import input_hash
-from analysis.models import Analysis, AnalystProfile
+from analysis.models import Analysis, AnalystProfile, ModelCall, PromptVersion
 from analysis.ports import Analyst
-from exchange.domain import quantise
+from exchange.domain import ZERO, quantise
 from exchange.fault_points import fault_point
 
 logger = structlog.get_logger(__name__)
 
 TECHNICAL_PROFILE = "Technical rules"
+VETO_LENGTH = 200
+
+Outcome = Analysis | AnalystError
 
 
 def profile_technical() -> AnalystProfile:
@@ -39,51 +49,67 @@ def profile_technical() -> AnalystProfile:
     return profile
 
 
+@runtime_checkable
+class AsksModel(Protocol):
+    """An analyst that puts questions to a model."""
+
+    def questions(self, given: AnalysisInput) -> Sequence[str]:
+        """The names of all looks at one chart, that of the chart itself first."""
+
+
 def analysis_obtain(
     *,
     profile: AnalystProfile,
     analyst: Analyst,
     source: str,
     inputs: Sequence[AnalysisInput],
-) -> dict[str, Analysis | AnalystError]:
+    prompt_version: PromptVersion | None = None,
+    workers: int = 1,
+) -> dict[str, Outcome]:
     """Answer every input, keyed by symbol, asking ``analyst`` only what is not on record.
 
     A symbol whose analysis fails has the ``AnalystError`` as its result and leaves the others
-    alone. ``source`` names the market the candles came from. Of two callers that ask the same
-    at the same time the row stored first is the answer of both.
+    alone. ``source`` names the market the candles came from; up to ``workers`` symbols are
+    analysed at a time. Of two callers that ask the same at the same time the row stored first is
+    the answer of both.
     """
-    hashes = {given.symbol: _hash(given, profile, analyst) for given in inputs}
-    answers: dict[str, Analysis | AnalystError] = dict(_stored(hashes))
+    hashes = {given.symbol: _hash(given, profile, analyst, prompt_version) for given in inputs}
+    answers: dict[str, Outcome] = dict(_stored(hashes))
+    missing = [given for given in inputs if given.symbol not in answers]
     fresh: list[Analysis] = []
-    for given in inputs:
-        if given.symbol in answers:
-            continue
-        try:
-            row = _analyse(analyst, given)
-        except AnalystError as error:
-            answers[given.symbol] = error
+    for given, row in zip(missing, _analyse_all(analyst, missing, workers), strict=True):
+        if isinstance(row, AnalystError):
+            answers[given.symbol] = row
             continue
         row.input_hash = hashes[given.symbol]
         row.profile = profile
         row.profile_version = profile.version
+        row.prompt_version = prompt_version
         row.source = source
         fresh.append(row)
     if fresh:
         fault_point("K2")
-        Analysis.objects.bulk_create(fresh, ignore_conflicts=True)
-        # A row that met an earlier one of the same question was not stored and none of them
-        # knows its key, so what stands in the table is read again.
-        answers |= _stored({row.symbol: row.input_hash for row in fresh})
+        answers |= _store(fresh, {given.symbol: _questions(analyst, given) for given in missing})
     return answers
 
 
-def _hash(given: AnalysisInput, profile: AnalystProfile, analyst: Analyst) -> str:
+def _hash(
+    given: AnalysisInput,
+    profile: AnalystProfile,
+    analyst: Analyst,
+    prompt_version: PromptVersion | None,
+) -> str:
     return input_hash(
         given,
         profile_id=profile.pk,
         profile_version=profile.version,
         analyst=f"{analyst.name} {analyst.version}",
+        prompt_version_id=prompt_version.pk if prompt_version is not None else None,
     )
+
+
+def _questions(analyst: Analyst, given: AnalysisInput) -> Sequence[str]:
+    return analyst.questions(given) if isinstance(analyst, AsksModel) else ()
 
 
 def _stored(hashes: Mapping[str, str]) -> dict[str, Analysis]:
@@ -93,12 +119,53 @@ def _stored(hashes: Mapping[str, str]) -> dict[str, Analysis]:
     return {symbol: found[digest] for symbol, digest in hashes.items() if digest in found}
 
 
+def _store(fresh: list[Analysis], questions: Mapping[str, Sequence[str]]) -> dict[str, Analysis]:
+    """Insert the rows together with the calls that led to them; what then stands in the table.
+
+    A row that met an earlier one of the same question is not stored, and none of them knows its
+    key, so all are read again.
+    """
+    with transaction.atomic():
+        Analysis.objects.bulk_create(fresh, ignore_conflicts=True)
+        stored = _stored({row.symbol: row.input_hash for row in fresh})
+        for symbol, row in stored.items():
+            if questions[symbol]:
+                calls = ModelCall.objects.filter(question__in=questions[symbol], analysis=None)
+                calls.update(analysis=row)
+    return stored
+
+
+def _analyse_all(analyst: Analyst, inputs: Sequence[AnalysisInput], workers: int) -> list[Outcome]:
+    """One outcome per input, in their order."""
+
+    def outcome(given: AnalysisInput) -> Outcome:
+        try:
+            return _analyse(analyst, given)
+        except AnalystError as error:
+            return error
+
+    if min(workers, len(inputs)) <= 1:
+        return [outcome(given) for given in inputs]
+    with ThreadPoolExecutor(min(workers, len(inputs)), "analysis") as pool:
+        # Each in a context of its own, so that its log lines still name the cycle.
+        tasks = [pool.submit(copy_context().run, _in_thread, outcome, given) for given in inputs]
+        return [task.result() for task in tasks]
+
+
+def _in_thread(work: Callable[[AnalysisInput], Outcome], given: AnalysisInput) -> Outcome:
+    try:
+        return work(given)
+    finally:
+        connection.close()
+
+
 def _analyse(analyst: Analyst, given: AnalysisInput) -> Analysis:
     """Ask the analyst once. Whatever breaks becomes an ``AnalystError`` of this symbol."""
     started = perf_counter()
     try:
-        answer = analyst.analyse(given)
-        row = _row(answer, duration_ms=round((perf_counter() - started) * 1000))
+        row = _row(analyst.analyse(given))
+        _add_calls(row, _questions(analyst, given))
+        row.duration_ms = round((perf_counter() - started) * 1000)
         _refuse_unstorable(row)
     except AnalystError:
         raise
@@ -110,17 +177,35 @@ def _analyse(analyst: Analyst, given: AnalysisInput) -> Analysis:
     return row
 
 
+def _add_calls(row: Analysis, questions: Sequence[str]) -> None:
+    """What was shown and what all looks cost, as the rows of the calls have it."""
+    if not questions:
+        return
+    calls = list(ModelCall.objects.filter(question__in=questions).defer("raw_answer", "request"))
+    costs = (call.reserved_cost if call.cost is None else call.cost for call in calls)
+    row.cost = sum(costs, ZERO)
+    row.chart_id = next((call.chart_id for call in calls if call.question == questions[0]), None)
+
+
 def _refuse_unstorable(row: Analysis) -> None:
-    """Raise ``ValidationError`` for too long a text or too large a number: it must fail for its
-    own symbol here, not in the insert of all rows."""
+    """Raise ``ValidationError`` for too long a text, too large a number or characters that no
+    database takes: it must fail for its own symbol here, not in the insert of all rows."""
     for field in Analysis._meta.concrete_fields:
+        value = getattr(row, field.attname)
         if isinstance(field, CharField | DecimalField):
-            value = getattr(row, field.attname)
             field.run_validators(value)
             field.get_db_prep_save(value, connection)
+        if isinstance(field, CharField | JSONField):
+            _refuse_no_text(field.name, value)
 
 
-def _row(answer: Recommendation, *, duration_ms: int) -> Analysis:
+def _refuse_no_text(name: str, value: Any) -> None:
+    text = json.dumps(value, ensure_ascii=False)
+    if storable(text) != text or "\\u0000" in text:
+        raise ValidationError(f"{name} holds characters that are no text")
+
+
+def _row(answer: Recommendation) -> Analysis:
     return Analysis(
         symbol=answer.symbol,
         timeframe=answer.timeframe,
@@ -140,7 +225,12 @@ def _row(answer: Recommendation, *, duration_ms: int) -> Analysis:
         invalidation=answer.invalidation,
         atr=quantise(answer.atr),
         last_price=quantise(answer.last_price),
-        duration_ms=duration_ms,
+        grounding=None if answer.grounding is None else grounding_json(answer.grounding),
+        features=dict(answer.features),
+        veto=answer.veto
+        if len(answer.veto) <= VETO_LENGTH
+        else f"{answer.veto[: VETO_LENGTH - 1]}…",
+        answer=dict(answer.answer),
     )
 
 
@@ -170,4 +260,8 @@ def recommendation_of(analysis: Analysis) -> Recommendation:
         invalidation=analysis.invalidation,
         atr=analysis.atr,
         last_price=analysis.last_price,
+        grounding=None if analysis.grounding is None else grounding_of(analysis.grounding),
+        veto=analysis.veto,
+        features=analysis.features,
+        answer=analysis.answer,
     )
