@@ -14,7 +14,6 @@ from analysis.answer.value import Answer
 from analysis.calls.asking import Asking, CallFacts, NoAnswer, call_obtain
 from analysis.calls.evidence import call_grounded, call_reject
 from analysis.calls.values import FailureCode, ModelQuestion
-from analysis.chart_layout import RENDERER_VERSION
 from analysis.domain import AnalysisInput, ChartFacts, Direction
 from analysis.errors import AnalysisInvalid
 from analysis.eye_test.plan import Control, Item, Question
@@ -131,9 +130,7 @@ def _call_facts(item: Item, named: tuple[str, int]) -> CallFacts:
         attempt=attempt,
         # Its seed draws the picture again, byte for byte.
         chart=None,
-        timeframe="",
         variant=item.key,
-        renderer_version=RENDERER_VERSION,
     )
 
 

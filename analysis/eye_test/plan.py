@@ -19,6 +19,8 @@ TRENDS = (0.0, 3.0, -5.0, 0.0, -3.0, 5.0)
 HISTORIES = (0.0, 3.0, -3.0)
 REPEATS = 10
 FEWER_BARS = 70
+# Of the golden set: pictures read, and pairs of a chart with its mirror.
+GOLDEN_READINGS, GOLDEN_NULLS, GOLDEN_DRIFTS = 20, 4, 6
 CARD_SIZES = (10, 12, 14, 16, 18, 20, 24)
 NUMBERS_PER_CARD = 50
 USUAL_STYLE = ChartStyle()
@@ -132,6 +134,14 @@ def exam_plan(seed: int, share: float, style: ChartStyle, *, recall: bool) -> li
             for number in range(count_of(Group.RECALL, share))
         ]
     return [replace(item, style=_styled(item, style)) for item in items]
+
+
+def golden_plan(seed: int, style: ChartStyle) -> list[Item]:
+    """40 charts for a look at what a provider changes silently: readings and mirrored pairs."""
+    readings = (item for number in range(GOLDEN_READINGS) for item in _readings(seed, number))
+    nulls = (item for number in range(GOLDEN_NULLS) for item in _nulls(seed, number))
+    drifts = (item for number in range(GOLDEN_DRIFTS) for item in _drifts(seed, number))
+    return [replace(item, style=style) for item in (*readings, *nulls, *drifts)]
 
 
 def _styled(item: Item, base: ChartStyle) -> ChartStyle:
