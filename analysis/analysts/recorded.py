@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from analysis.analysts.openai import OpenAiAnalyst, analyst_version
 from analysis.domain import AnalysisInput, Recommendation
 from analysis.errors import AnalystUnavailable
-from analysis.ports import Analyst
+from analysis.models import AnalystProfile, PromptVersion
 
 
 class RecordedAnalyst:
-    """Stands in for another analyst where only answers on record count.
+    """Stands in for the model of a profile where only answers on record count.
 
-    It bears that analyst's name and version, so ``analysis_obtain`` finds what the other one
-    answered; whatever is not there raises ``AnalystUnavailable``.
+    It bears the name and version of the analyst that asks, so ``analysis_obtain`` finds what that
+    one was answered; whatever is not there raises ``AnalystUnavailable``.
     """
 
-    def __init__(self, stands_for: Analyst) -> None:
-        self.name = stands_for.name
-        self.version = stands_for.version
+    name = OpenAiAnalyst.name
+
+    def __init__(self, profile: AnalystProfile, prompt_version: PromptVersion) -> None:
+        self.version = analyst_version(profile, prompt_version)
 
     def analyse(self, given: AnalysisInput) -> Recommendation:
         raise AnalystUnavailable(
