@@ -12,11 +12,11 @@ from decimal import Decimal
 import numpy as np
 
 from analysis.chart_axis import number
+from analysis.chart_secrets import TABLE_BARS
 from analysis.domain import AnalysisInput, ChartFacts
 from analysis.indicators import VISIBLE_BARS, indicators
 from exchange.candles import CandleWindow
 
-TABLE_BARS = 20
 INDEX_DECIMALS = 2
 ATR_DIGITS = 5
 UNKNOWN = "unknown"
