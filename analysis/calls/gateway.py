@@ -11,6 +11,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -23,7 +24,6 @@ from analysis.calls.failures import (
     RAW_LENGTH,
     failure_of_status,
     scrubbed,
-    storable,
     without_key,
 )
 from analysis.calls.parts import recorded_picture
@@ -168,13 +168,7 @@ class ModelGateway:
         answer = self._post(self._base_url, self._api_key, self._api.PATH, body, line, patience_s)
         latency_ms = round((time.monotonic() - started) * 1000)
         reply: ModelReply = self._api.reply_of(_body_of(answer), latency_ms)
-        return ModelReply(
-            storable(without_key(reply.text, self._api_key)),
-            reply.usage,
-            storable(reply.model),
-            storable(reply.response_id),
-            latency_ms,
-        )
+        return replace(reply, text=without_key(reply.text, self._api_key))
 
     def _unexpected(self, error: Exception) -> CallFailed:
         """A fault nobody thought of. Its text may hold anything, so only its place is logged."""
@@ -184,16 +178,16 @@ class ModelGateway:
         return CallFailed(FailureCode.SERVER, f"The call failed with {kind}.", charged=None)
 
     def _cleaned(self, failure: CallFailed, latency_ms: int) -> CallFailed:
-        """The failure with texts that may be stored and shown, and without its history."""
+        """The failure with texts that hold no key, and without its history."""
         return CallFailed(
             failure.code,
             scrubbed(failure.message, self._api_key),
             charged=failure.charged,
             retry_after_s=failure.retry_after_s,
             usage=failure.usage,
-            raw=storable(without_key(failure.raw, self._api_key)),
-            model=storable(failure.model),
-            response_id=storable(failure.response_id),
+            raw=without_key(failure.raw, self._api_key),
+            model=failure.model,
+            response_id=failure.response_id,
             latency_ms=latency_ms,
         )
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from analysis.calls.failures import failure_of_status, retry_after, scrubbed
+from analysis.calls.failures import failure_of_status, retry_after, scrubbed, storable
 from analysis.calls.gateway import CallFailed, ModelGateway
 from analysis.calls.wire import LONGEST_ANSWER
 from analysis.choices import ApiStyle
@@ -233,6 +233,14 @@ def test_message_is_one_line_of_bounded_length() -> None:
     text = scrubbed("a\nb\x00c\u202e" + "x" * 1000, KEY)
     assert text.startswith("a b c x")
     assert len(text) == 300
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("a\0b", "a\ufffdb"), ("\ud800c", "?c"), ("\ufffd über 図", "\ufffd über 図"), ("", "")],
+)
+def test_text_that_no_database_takes_can_be_made_storable(text: str, expected: str) -> None:
+    assert storable(text) == expected
 
 
 def test_retry_after_of_a_429_is_told(server: ModelServer) -> None:
