@@ -15,6 +15,8 @@ from analysis.cost import daily_estimate
 from analysis.models import AnalystProfile, ModelCall, PromptVersion, Spend
 from analysis.prompts.tokens import text_tokens
 from analysis.prompts.versions import prompt_default
+from analysis.selectors import profile_refusal
+from exchange.choices import BYBIT_MODES, Mode
 from exchange.domain import TIMEFRAMES, ZERO
 from exchange.models import ExchangeAccount
 from trading.domain.portfolio import PurseState
@@ -25,9 +27,10 @@ DEFAULT_CAP = Decimal(1)
 DEFAULT_CAP_SHARE = Decimal("0.001")
 AMBER_SHARE = Decimal("0.01")
 RED_SHARE = Decimal("0.03")
+REAL_TIME = 1
 DAYS_PER_MONTH = 30
 # What the numbers beside a picture take in tokens, on the high side.
-TABLE_TOKENS = 900
+TABLE_TOKENS = 600
 # Equity moves; what was agreed to covers a little more.
 AGREED_SLACK = Decimal("1.1")
 
@@ -89,6 +92,25 @@ def prompt_of(bot: Bot) -> PromptVersion | None:
     if not bot.analyst_profile.asks_a_model:
         return None
     return bot.prompt_version or prompt_default()
+
+
+def answers_from_record(speed: float) -> bool:
+    """Whether a market of this speed leaves a model no time: anything but real time."""
+    return speed != REAL_TIME
+
+
+def model_refusal(bot: Bot) -> str:
+    """Why the bot's model may not trade on its account's market, as one sentence, or ""."""
+    mode = Mode(bot.account.mode)
+    speed = bot.account.market_session.speed
+    return profile_refusal(
+        bot.analyst_profile,
+        prompt_of(bot),
+        real_orders=mode in BYBIT_MODES,
+        live=mode is Mode.LIVE,
+        speed=speed or None,
+        from_record=answers_from_record(speed),
+    )
 
 
 def ai_cost_estimate(bot: Bot, equity: Decimal | None = None) -> AiCost:

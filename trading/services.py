@@ -18,9 +18,9 @@ from django.db import IntegrityError, transaction
 from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
-from analysis.models import AnalystProfile
+from analysis.models import AnalystProfile, PromptVersion
 from exchange.choices import Mode, Region
-from exchange.domain import TIMEFRAMES
+from exchange.domain import TIMEFRAMES, quantise
 from exchange.market.clock import SessionClock, WallClock
 from exchange.market.session import session_create
 from exchange.models import ExchangeAccount
@@ -31,7 +31,9 @@ from trading.accounts import (
     live_session,
     refusing,
 )
+from trading.ai import ai_cost_estimate, cost_refusal, model_refusal
 from trading.choices import (
+    AiFallback,
     ApprovalDecision,
     Autonomy,
     BotState,
@@ -125,9 +127,12 @@ def bot_create(
     state: BotState = BotState.PAUSED,
     exit_settings: ExitSettings | None = None,
     capital_share: Decimal = Decimal(1),
+    prompt_version: PromptVersion | None = None,
+    ai_daily_cap: Decimal | None = None,
+    ai_fallback: AiFallback = AiFallback.STOP,
 ) -> Bot:
-    """Create a bot. Raises ``ActionRefused`` where a setting makes no sense or a symbol is not
-    on the account's market."""
+    """Create a bot. Raises ``ActionRefused`` where a setting makes no sense, a symbol is not on
+    the account's market, or a running one could not be started."""
     if timeframe not in TIMEFRAMES:
         raise ActionRefused(f"timeframe {timeframe!r} is none of {', '.join(TIMEFRAMES)}")
     offered = account.market_session.symbols
@@ -148,16 +153,27 @@ def bot_create(
         state=state,
         exit_settings=exits.as_json(),
         capital_share=capital_share,
+        prompt_version=prompt_version,
+        ai_daily_cap=ai_daily_cap,
+        ai_fallback=ai_fallback,
     )
     with refusing():
         exits.check()
         bot.full_clean()
+        if state is BotState.RUNNING:
+            _refuse_start(bot)
         bot.save()
     return bot
 
 
 def bot_set_state(*, bot: Bot, state: BotState, actor: Actor, reason: str = "") -> Bot:
-    """Start, pause or archive a bot. Its open trades stay managed by their frozen settings."""
+    """Start, pause or archive a bot. Its open trades stay managed by their frozen settings.
+
+    Raises ``ActionRefused`` to start one whose model may not or can't trade there, or costs more
+    than anybody agreed to.
+    """
+    if state is BotState.RUNNING:
+        _refuse_start(bot)
     with transaction.atomic():
         moved = Bot.objects.filter(pk=bot.pk).exclude(state=BotState.ARCHIVED).update(state=state)
         if moved != 1:
@@ -165,6 +181,24 @@ def bot_set_state(*, bot: Bot, state: BotState, actor: Actor, reason: str = "") 
         _acted(actor, f"bot {state}", str(bot), reason)
         record("bot_state", f"{bot}: {state.label.lower()}.", account=bot.account)
     bot.refresh_from_db()
+    return bot
+
+
+def _refuse_start(bot: Bot) -> None:
+    refusal = model_refusal(bot) or cost_refusal(bot)
+    if refusal:
+        raise ActionRefused(refusal)
+
+
+def ai_cost_accept(*, bot: Bot, actor: Actor) -> Bot:
+    """Agree to what the bot's model will cost a month, as a share of equity now."""
+    cost = ai_cost_estimate(bot)
+    if cost.share_of_equity_per_month is None:
+        raise ActionRefused(f"{bot}: {cost.sentence}")
+    with transaction.atomic():
+        bot.ai_cost_accepted = quantise(cost.share_of_equity_per_month)
+        Bot.objects.filter(pk=bot.pk).update(ai_cost_accepted=bot.ai_cost_accepted)
+        _acted(actor, "AI cost accepted", str(bot), cost.sentence)
     return bot
 
 

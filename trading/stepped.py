@@ -17,7 +17,7 @@ from exchange.market.session import session_move
 from exchange.models import ExchangeAccount, PaperAccount
 from exchange.ports import MarketData
 from trading.choices import BotState, CancelReason, ExitReason
-from trading.cycle.run import CyclePorts, cycle_run
+from trading.cycle.run import cycle_run
 from trading.cycle.schedule import cycle_due
 from trading.errors import ActionRefused
 from trading.execution.agreement import disagreements
@@ -28,7 +28,7 @@ from trading.execution.loop import Trader
 from trading.execution.protection import want_close
 from trading.models import Bot, Trade
 from trading.selectors import LIVE_TRADES
-from trading.wiring import WALL, analyst_for, claimant_now, client_for, stepped_market_for
+from trading.wiring import WALL, client_for, cycle_ports, stepped_market_for
 
 MAX_ROUNDS = 20
 NO_WAIT = timedelta(0)
@@ -72,7 +72,7 @@ class SteppedDriver:
         self.trader = Trader(self.desk)
         self._bots = list(
             Bot.objects.filter(account=account, state=BotState.RUNNING).select_related(
-                "account", "analyst_profile"
+                "account__market_session", "analyst_profile", "prompt_version__prompt"
             )
         )
         self._interval = min(self.market.monitor_interval(symbol) for symbol in session.symbols)
@@ -121,10 +121,7 @@ class SteppedDriver:
             cycle = cycle_due(bot, self.clock.now(), NO_WAIT)
             if cycle is not None:
                 session_move(session=self.account.market_session, moment=self.clock.now())
-                ports = CyclePorts(
-                    self.market, analyst_for(bot.analyst_profile), WALL, claimant_now()
-                )
-                cycle_run(cycle.pk, ports)
+                cycle_run(cycle.pk, cycle_ports(bot, self.market))
 
     def _close_all(self) -> None:
         """One candle before the end, so that the last one can fill the closes."""

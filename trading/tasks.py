@@ -25,7 +25,7 @@ def cycles_due() -> int:
 def cycle_run(cycle_id: int) -> str:
     """Run one cycle, if nobody else does."""
     bot = Cycle.objects.select_related("bot__account", "bot__analyst_profile").get(pk=cycle_id).bot
-    return str(run_cycle(cycle_id, cycle_ports(bot.account, bot.analyst_profile)).state)
+    return str(run_cycle(cycle_id, cycle_ports(bot)).state)
 
 
 @shared_task(name="trading.tasks.beat_alive", ignore_result=True)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
 from analysis.analysts.technical import TechnicalAnalyst
-from analysis.choices import AnalystKind
-from analysis.models import AnalystProfile
+from analysis.budget import Purse
+from analysis.choices import CallPurpose
+from analysis.models import PromptVersion
 from analysis.ports import Analyst
 from exchange.choices import BYBIT_MODES, Mode
 from exchange.market.clock import MarketClock, SessionClock, WallClock
@@ -19,9 +20,11 @@ from exchange.market.session import market_for_session
 from exchange.models import ExchangeAccount, MarketSession
 from exchange.paper.ledger import PaperExchange, open_ledger
 from exchange.ports import ExchangeClient, MarketData
+from trading.ai import answers_from_record, bot_key, model_refusal, prompt_of
 from trading.cycle.run import CyclePorts
 from trading.errors import TradingError
 from trading.execution.lease import BOOT_ID
+from trading.models import Bot
 
 if TYPE_CHECKING:
     from exchange.bybit.assembly import LiveClient, LiveMarket
@@ -169,18 +172,60 @@ def _refuse_unbuilt(account: ExchangeAccount) -> None:
         raise ModeNotBuilt(f"{account} can't be traded: real money is refused")
 
 
-def analyst_for(profile: AnalystProfile) -> Analyst:
-    """The analyst a profile names."""
-    kinds = {AnalystKind.TECHNICAL: TechnicalAnalyst}
-    return kinds[AnalystKind(profile.kind)]()
+def analyst_for(
+    bot: Bot, purses: Sequence[Purse], deadline_at: float, *, from_record: bool
+) -> Analyst:
+    """The analyst that the bot's profile names, paid from ``purses`` and done by ``deadline_at``
+    (monotonic). ``from_record`` answers only what was asked before."""
+    profile, prompt = bot.analyst_profile, prompt_of(bot)
+    if prompt is None:
+        return TechnicalAnalyst()
+    # Imported here: they pull in the model's client, which a process without one does not need.
+    from analysis.analysts.openai import OpenAiAnalyst
+    from analysis.analysts.recorded import RecordedAnalyst
+    from analysis.calls.asking import Asking
+
+    asking = Asking(
+        profile=profile,
+        prompt_version=prompt,
+        purses=tuple(purses),
+        purpose=CallPurpose.CYCLE,
+        charged_to=bot_key(bot.pk),
+        clock=WALL,
+    )
+    analyst = OpenAiAnalyst(asking, deadline_at)
+    return RecordedAnalyst(analyst) if from_record else analyst
 
 
-def cycle_ports(account: ExchangeAccount, profile: AnalystProfile) -> CyclePorts:
+@dataclass(frozen=True, slots=True)
+class BotModel:
+    """The way from a cycle to its bot's model."""
+
+    bot: Bot
+
+    @property
+    def prompt_version(self) -> PromptVersion | None:
+        return prompt_of(self.bot)
+
+    def refusal(self) -> str:
+        return model_refusal(self.bot)
+
+    @property
+    def from_record(self) -> bool:
+        return answers_from_record(self.bot.account.market_session.speed)
+
+    def analyst(self, purses: tuple[Purse, ...], deadline_at: float) -> Analyst:
+        return analyst_for(self.bot, purses, deadline_at, from_record=self.from_record)
+
+
+def cycle_ports(bot: Bot, market: MarketData | None = None) -> CyclePorts:
+    """What a cycle of ``bot`` is handed; ``market`` where a driver steps one."""
     return CyclePorts(
-        market=market_for(account),
-        analyst=analyst_for(profile),
+        market=market or market_for(bot.account),
+        analyst=TechnicalAnalyst(),
         clock=WALL,
         claimant=claimant_now(),
+        model=BotModel(bot) if bot.analyst_profile.asks_a_model else None,
     )
 
 

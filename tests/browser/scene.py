@@ -65,7 +65,7 @@ def _observed_cycle(bot: Bot) -> Cycle:
 
     boundary = bot.account.market_session.start
     cycle = Cycle.objects.create(bot=bot, timeframe=bot.timeframe, boundary=boundary, attempt=1)
-    return cycle_run(cycle.pk, cycle_ports(bot.account, bot.analyst_profile))
+    return cycle_run(cycle.pk, cycle_ports(bot))
 
 
 def _accepted_cycle(bot: Bot, seen: Cycle) -> None:

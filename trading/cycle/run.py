@@ -18,13 +18,20 @@ from analysis.domain import AnalysisInput
 from analysis.errors import AnalystError
 from analysis.models import Analysis
 from analysis.ports import Analyst
-from analysis.services import analysis_obtain, recommendation_of
+from analysis.services import recommendation_of
 from exchange.candles import CandleWindow
 from exchange.errors import MarketDataError
 from exchange.fault_points import fault_point
 from exchange.models import ExchangeAccount
 from exchange.ports import Clock, MarketData
 from trading.choices import CommandKind, CycleState, SignalState, StepStatus, TradeState
+from trading.cycle.readers import (
+    ModelDoor,
+    Readers,
+    no_answer,
+    reading_summary,
+    was_grounded,
+)
 from trading.cycle.signals import decided_signal, dropped_signal, store_signals
 from trading.cycle.steps import StepRecorder
 from trading.domain.exits import ExitSettingsInvalid
@@ -33,7 +40,7 @@ from trading.domain.portfolio import Portfolio
 from trading.domain.risk import gate
 from trading.domain.settings import BotSettings
 from trading.domain.signal import Reading
-from trading.domain.verdict import Verdict, first_failure
+from trading.domain.verdict import Verdict
 from trading.events import record
 from trading.models import Command, Cycle, CycleStep, Signal, Trade
 from trading.selectors import bot_settings, direction_of, limits_current, portfolio_get
@@ -43,12 +50,14 @@ logger = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class CyclePorts:
-    """What a cycle is handed: its market, its analyst, wall time."""
+    """What a cycle is handed: its market, the analyst that needs no model, wall time, and the way
+    to the model of a bot that has one."""
 
     market: MarketData
     analyst: Analyst
     clock: Clock
     claimant: str
+    model: ModelDoor | None = None
 
 
 def cycle_run(
@@ -82,6 +91,7 @@ class _Run:
         self.account: ExchangeAccount = cycle.bot.account
         self.market = ports.market
         self.steps = StepRecorder(cycle, ports.clock, on_step)
+        self.readers = Readers(cycle, ports.analyst, ports.model, ports.clock)
         self.signals: list[Signal] = []
 
     def run(self) -> None:
@@ -129,13 +139,14 @@ class _Run:
                 settings=settings,
                 wall_now=self.ports.clock.now(),
             )
+            analyst = self.readers.admission(portfolio.equity)
             pending = set(self._pending_symbols())
             kept = []
             for symbol in self.bot.symbols:
-                verdicts = gate(symbol, portfolio, settings)
-                failed = first_failure(verdicts)
-                watched = failed is not None and failed.rule == "occupied" and symbol in pending
-                if failed is None or watched or self.cycle.observe_only:
+                verdicts = (*gate(symbol, portfolio, settings), *analyst)
+                failed = [verdict.rule for verdict in verdicts if verdict.passed is False]
+                watched = failed == ["occupied"] and symbol in pending
+                if not failed or watched or self.cycle.observe_only:
                     kept.append(symbol)
                 else:
                     self._drop(symbol, verdicts)
@@ -174,18 +185,13 @@ class _Run:
     def _analyse(self, inputs: dict[str, AnalysisInput]) -> dict[str, Analysis]:
         analyses: dict[str, Analysis] = {}
         with self.steps.step(2) as note:
-            answers = analysis_obtain(
-                profile=self.bot.analyst_profile,
-                analyst=self.ports.analyst,
-                source=f"account:{self.account.pk}",
-                inputs=list(inputs.values()),
-            )
+            answers = self.readers.read(list(inputs.values()))
             for symbol, answer in answers.items():
                 if isinstance(answer, Analysis):
                     analyses[symbol] = answer
                 else:
-                    self._drop(symbol, [Verdict("analysis", False, "none", "one", str(answer))])
-            note.summary = f"{len(analyses)} of {len(inputs)} symbols were read"
+                    self._drop(symbol, [no_answer(answer)])
+            note.summary = reading_summary(self.bot, self.cycle, answers, self.readers.took_over)
         return analyses
 
     def _decide(
@@ -208,12 +214,18 @@ class _Run:
                     instrument=inputs[symbol].instrument,
                     quote=quote,
                     gap_free=_gap_free(inputs[symbol].window, settings.rules.gap_window),
+                    looked=self._looked(analysis),
                 )
                 readings.append(reading)
             decisions = decide(readings, portfolio, settings, self.market.now())
             accepted = sum(item.accepted for item in decisions)
             note.summary = f"{accepted} accepted, {len(decisions) - accepted} rejected"
         return decisions
+
+    def _looked(self, analysis: Analysis) -> bool:
+        """Whether the answer is the model's, who was shown a picture, and not that of the rules."""
+        profile = self.bot.analyst_profile
+        return profile.asks_a_model and analysis.profile_id == profile.pk
 
     def _approve(self, settings: BotSettings) -> None:
         with self.steps.step(5) as note:
@@ -235,8 +247,12 @@ class _Run:
         pending = Trade.objects.filter(
             bot=self.bot, state=TradeState.PENDING, symbol__in=list(analyses)
         )
-        for trade in pending:
-            if analyses[trade.symbol].direction == direction_of(trade.side):
+        for trade in pending.select_related("signal__analysis"):
+            reading, before = analyses[trade.symbol], trade.signal.analysis
+            if before is not None and before.profile_id != reading.profile_id:
+                # What rules see, while they stand in for the model, does not turn its reading.
+                continue
+            if not was_grounded(reading) or reading.direction == direction_of(trade.side):
                 continue
             Command.objects.get_or_create(
                 idempotency_key=f"outdated-{self.cycle.pk}-{trade.pk}",

@@ -38,7 +38,7 @@ class Command(DatabaseCommand):
         cycle = due or cycle_request(bot, now)
         kind = "observing only" if cycle.observe_only else "may trade"
         self.stdout.write(f"{cycle} (attempt {cycle.attempt}, {kind})")
-        done = cycle_run(cycle.pk, cycle_ports(bot.account, bot.analyst_profile), self._print)
+        done = cycle_run(cycle.pk, cycle_ports(bot), self._print)
         for signal in Signal.objects.filter(cycle=done).order_by("rank", "symbol"):
             self.stdout.write(f"  {signal.symbol:<10} {signal.direction:<5} {_outcome(signal)}")
         self.stdout.write(f"{CycleState(done.state).label}. {done.reason}".strip())
