@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from analysis.analysts.openai import OpenAiAnalyst, analyst_version
 from analysis.domain import AnalysisInput, Recommendation
 from analysis.errors import AnalystUnavailable
-from analysis.models import AnalystProfile, PromptVersion
+from analysis.ports import Analyst
 
 
 class RecordedAnalyst:
-    """Stands in for the model of a profile where only answers on record count.
+    """Stands in for another analyst where only answers on record count.
 
-    It bears the name and version of the analyst that asks, so ``analysis_obtain`` finds what that
-    one was answered; whatever is not there raises ``AnalystUnavailable``.
+    It bears that analyst's name and version, so ``analysis_obtain`` finds what the other one
+    answered; whatever is not there raises ``AnalystUnavailable``.
     """
 
-    name = OpenAiAnalyst.name
-
-    def __init__(self, profile: AnalystProfile, prompt_version: PromptVersion) -> None:
-        self.version = analyst_version(profile, prompt_version)
+    def __init__(self, stands_for: Analyst) -> None:
+        self.name = stands_for.name
+        self.version = stands_for.version
 
     def analyse(self, given: AnalysisInput) -> Recommendation:
         raise AnalystUnavailable(
