@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
@@ -112,7 +112,7 @@ def _attempt(
         return replace(asked, problem=problem, cost=asked.cost + paid), None
     text = put.reply.text
     cost = asked.cost + ((put.call.cost or ZERO) if put.fresh else ZERO)
-    asked = replace(asked, fields=_lenient(text), answer=None, problem="", cost=cost)
+    asked = replace(asked, fields=lenient(text), answer=None, problem="", cost=cost)
     try:
         answer = _read(asked.item, prepared, text)
     except AnalysisInvalid as error:
@@ -141,10 +141,18 @@ def _read(item: Item, prepared: Prepared, text: str) -> Answer | None:
     return None
 
 
-def _lenient(text: str) -> dict[str, Any] | None:
+def lenient(text: str) -> dict[str, Any] | None:
     """The fields of an answer that may break the rules: what it says is examined all the same."""
     try:
         value = strict_json(text)
     except AnalysisInvalid:
         return None
     return value if isinstance(value, dict) else None
+
+
+def card_hits(fields: Mapping[str, Any] | None, expected: Sequence[str]) -> list[bool]:
+    """For each number of a card whether it was read, every digit, at its place."""
+    said = (fields or {}).get("numbers")
+    numbers = said if isinstance(said, list) else []
+    padded = [*numbers, *[None] * len(expected)]
+    return [read == truth for truth, read in zip(expected, padded, strict=False)]

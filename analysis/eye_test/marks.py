@@ -25,6 +25,8 @@ RELATION_ATR = 0.3
 BARS_OFF = 3
 # The smallest text of a chart is to be this much larger than the smallest a model reads.
 LEGIBILITY_RESERVE = 1.25
+# From this share of a card's numbers on, its type size is read.
+CARD_EXACT = 0.99
 
 
 class Bound(StrEnum):

@@ -12,13 +12,11 @@ from analysis.calls.values import FailureCode
 from analysis.chart_layout import LEGEND_SIZE
 from analysis.copies import flipped
 from analysis.domain import Direction
-from analysis.eye_test.ask import Asked
-from analysis.eye_test.marks import LEGIBILITY_RESERVE, PartResult, judge, unexamined
+from analysis.eye_test.ask import Asked, card_hits
+from analysis.eye_test.marks import CARD_EXACT, LEGIBILITY_RESERVE, PartResult, judge, unexamined
 from analysis.eye_test.parts_reading import of, share
 from analysis.eye_test.plan import CARD_SIZES, Control, Group, original_of
 from analysis.eye_test.statistics import deviation, mean, mean_interval, modal_share, wilson
-
-EXACT_ON_CARDS = 0.99
 
 
 def by_key(asked: Iterable[Asked]) -> dict[tuple[Group, int, str], Asked]:
@@ -209,10 +207,10 @@ def p15(asked: Sequence[Asked], scale: float) -> PartResult:
     """The smallest type that is read, against the smallest that charts use."""
     reads: dict[int, list[bool]] = {size: [] for size in CARD_SIZES}
     for each in of(asked, Group.CARD):
-        reads[each.item.size] += card_hits(each)
+        reads[each.item.size] += card_hits(each.fields, each.expected)
     floor = None
     for size in reversed(CARD_SIZES):
-        if not reads[size] or sum(reads[size]) < EXACT_ON_CARDS * len(reads[size]):
+        if not reads[size] or sum(reads[size]) < CARD_EXACT * len(reads[size]):
             break
         floor = size
     smallest = LEGEND_SIZE * scale
@@ -220,11 +218,3 @@ def p15(asked: Sequence[Asked], scale: float) -> PartResult:
     figures = {name: None if floor is None else floor * LEGIBILITY_RESERVE / smallest}
     remark = f"Reads from {floor} px on" if floor else "Reads no size without error"
     return judge("P15", sum(map(len, reads.values())), figures, None, remark)
-
-
-def card_hits(asked: Asked) -> list[bool]:
-    """For each number of a card whether it was read, every digit, at its place."""
-    said = (asked.fields or {}).get("numbers")
-    numbers = said if isinstance(said, list) else []
-    padded = [*numbers, *[None] * len(asked.expected)]
-    return [read == truth for truth, read in zip(asked.expected, padded, strict=False)]

@@ -61,6 +61,16 @@ def eye_test_estimate(
     return _estimate(profile, examiner, _plan(profile, examiner, short, share))
 
 
+def exam_purse(
+    profile: AnalystProfile, prompt_version: PromptVersion, seed: int, estimate: Estimate
+) -> Purse:
+    """A purse for one examination: twice the estimate, and room for what is on its way, since a
+    call reserves the most that it could cost."""
+    identity = reading_identity(profile, prompt_version)
+    on_their_way = profile.max_concurrency * profile.max_call_cost
+    return Purse(f"eye_test:{identity[:8]}:{seed}", 2 * estimate.cost + on_their_way)
+
+
 def eye_test_run(
     *,
     profile: AnalystProfile,
