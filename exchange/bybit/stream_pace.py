@@ -23,12 +23,12 @@ class Timing:
     """
 
     connect_s: float = 2.5
-    reply_s: float = 2.5
+    reply_s: float = 2.0
     ping_every_s: float = 10.0
     probe_after_s: float = 1.5
     silent_after_s: float = 4.5
     first_pause_s: float = 0.25
-    longest_pause_s: float = 2.0
+    longest_pause_s: float = 1.5
     settled_after_s: float = 10.0
 
 
