@@ -33,8 +33,8 @@ def strict_json(text: str) -> Any:
     try:
         value = json.loads(
             text,
-            parse_float=_number,
-            parse_int=_number,
+            parse_float=decimal_number,
+            parse_int=decimal_number,
             parse_constant=_refuse_constant,
             object_pairs_hook=_object,
         )
@@ -75,7 +75,11 @@ def _refuse_deep(text: str) -> None:
             )
 
 
-def _number(literal: str) -> Decimal:
+def decimal_number(literal: str) -> Decimal:
+    """The exact value of a number as JSON writes it.
+
+    The form is checked here too, since a decoder in plain Python passes digits of any script.
+    """
     match = _NUMBER.fullmatch(literal)
     if match is None:
         raise AnalysisInvalid("A number is not written as JSON writes numbers.", "number_form")

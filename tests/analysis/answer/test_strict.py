@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.answer.strict import MAX_BYTES, strict_json
+from analysis.answer.strict import MAX_BYTES, decimal_number, strict_json
 from analysis.errors import AnalysisInvalid
 
 
@@ -68,6 +68,13 @@ def test_odd_numbers_are_refused_wherever_they_stand(literal: str, code: str) ->
     assert code_of(literal) == code
     assert code_of(f'{{"a": {literal}}}') == code
     assert code_of(f'{{"a": [1, {literal}]}}') == code
+
+
+@pytest.mark.parametrize("literal", ["6_0", "１", "1６", "٣", "01", "+1", ".5", "1.", "", "1\n"])
+def test_a_number_is_checked_whatever_decoder_passes_it(literal: str) -> None:
+    with pytest.raises(AnalysisInvalid) as caught:
+        decimal_number(literal)
+    assert caught.value.code == "number_form"
 
 
 @pytest.mark.parametrize(
