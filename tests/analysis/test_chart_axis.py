@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from decimal import Decimal
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.chart_axis import decimals_of, price_axis, tick_step
+from analysis import chart_type
+from analysis.chart_axis import decimals_of, number, price_axis, tick_step
 from analysis.chart_labels import spread
+from analysis.chart_layout import PATCH_SCALE, TILE_SCALE
 from analysis.chart_panel import dashes
-from analysis.chart_type import fitted
+from analysis.chart_type import fitted, font
 
 
 @given(st.floats(1e-7, 1e6))
@@ -51,13 +54,50 @@ def test_places_that_a_step_needs(step: str, places: int) -> None:
     assert decimals_of(Decimal(step)) == places
 
 
+@given(st.floats(1e-3, 1e3), st.floats(10.1, 1e9))
+def test_decades_have_round_ticks_with_room_between(low: float, ratio: float) -> None:
+    axis = price_axis(low, low * ratio, 456)
+    ticks = axis.ticks()
+    rows = axis.rows(np.array([float(tick) for tick in ticks]))
+    assert 4 <= len(ticks) <= 12
+    assert (np.abs(np.diff(rows)) >= 18).all()
+    assert all(tick.scaleb(-tick.adjusted()) in {1, Decimal("1.5"), 2, 3, 5, 7} for tick in ticks)
+
+
+@given(st.floats(1.0, 1e3), st.floats(1.0001, 1e4))
+def test_ticks_are_written_with_all_their_digits(low: float, ratio: float) -> None:
+    axis = price_axis(low, low * ratio, 456)
+    assert all(Decimal(number(tick, axis.decimals())) == tick for tick in axis.ticks())
+
+
 @pytest.mark.parametrize("text", ["97431.5", "0.0000123", "113969.12", "0.00001234"])
-def test_long_prices_fit_the_gutter(text: str) -> None:
-    assert fitted(text, 20, 90, bold=True).getlength(text) <= 90
+def test_long_prices_fit_beside_the_axis(text: str) -> None:
+    # From the axis to the picture's edge.
+    assert fitted(text, 20, TILE_SCALE, 91, bold=True).getlength(text) <= 1149 - 1048
 
 
 def test_short_prices_keep_their_size() -> None:
-    assert fitted("72.54", 20, 90, bold=True).size == 20
+    assert fitted("72.54", 20, TILE_SCALE, 91, bold=True).size == 20
+
+
+@pytest.mark.parametrize(("scale", "smallest"), [(TILE_SCALE, 15), (PATCH_SCALE, 20)])
+def test_text_too_long_for_its_place_stops_at_the_smallest_size(
+    scale: float, smallest: int
+) -> None:
+    assert fitted("a very long text", 20, scale, 10).size == smallest
+
+
+@pytest.mark.parametrize(("size", "scale"), [(14, 1.0), (18, 0.8)])
+def test_type_that_a_model_can_lose_is_refused(size: int, scale: float) -> None:
+    with pytest.raises(ValueError, match="can't be read"):
+        font(size, scale)
+
+
+def test_no_other_module_makes_a_face() -> None:
+    # So the refusal above holds for every text on every chart.
+    modules = Path(chart_type.__file__).parent.glob("chart*.py")
+    makers = {path.name for path in modules if "truetype" in path.read_text(encoding="utf-8")}
+    assert makers == {"chart_type.py"}
 
 
 @given(st.lists(st.integers(-100, 600), min_size=3, max_size=3))
