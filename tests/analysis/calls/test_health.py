@@ -253,3 +253,15 @@ def test_no_failure_is_lost_among_many_at_once() -> None:
     profile = ModelProfileFactory.create(safe_mode_after=100)
     at_once(lambda: fail(profile, "timeout", 3), 8)
     assert AnalystHealth.objects.get(profile=profile).failures == 24
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_many_pauses_at_once_the_longest_is_kept() -> None:
+    profile = ModelProfileFactory.create()
+    asked = iter(range(10, 90, 10))
+
+    def pause() -> None:
+        health_failure(profile, "rate_limited", "Slow", NOON, next(asked))
+
+    at_once(pause, 8)
+    assert AnalystHealth.objects.get(profile=profile).open_until == after(80)
