@@ -19,6 +19,8 @@ from pathlib import Path
 POINTS = {
     "K1": "a cycle was claimed, no symbol read yet",
     "K2": "the analyst has answered, nothing is stored",
+    "K3": "a call is stored as sent, its question has not left",
+    "K4": "the model has answered, the answer is not stored",
     "K5": "signals are committed, nobody told",
     "K8": "a signal is claimed for sending, its order not stored",
     "K9": "an entry is stored and marked submitted, not sent",

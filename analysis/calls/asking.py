@@ -119,11 +119,12 @@ def call_obtain(
 def most_question_cost(profile: AnalystProfile, question: ModelQuestion) -> Decimal:
     """The most that one call with this question can cost, in US dollars."""
     texts = (question.system, question.user, *(question.previous or ()))
+    tokens, count = sum(map(text_tokens, texts)), len(question.images)
+    # Each picture as the dearest of them; what was measured holds for the charts drawn here.
     drawn = chart_size(profile.image_family)
-    sizes = [_size_of(image) for image in question.images]
-    other = [size for size in sizes if size != drawn]
-    largest = max(other, key=lambda size: size[0] * size[1], default=None)
-    return most_cost(profile, sum(map(text_tokens, texts)), images=len(sizes), size=largest)
+    sizes = {_size_of(image) for image in question.images}
+    ways = [None if size == drawn else size for size in sizes] or [None]
+    return max(most_cost(profile, tokens, count, size) for size in ways)
 
 
 def _is_free(call: ModelCall, now: datetime) -> bool:
@@ -271,11 +272,11 @@ def _keep(asking: Asking, claim: Claim, reply: ModelReply, deadline_at: float) -
 def _cost_of(profile: AnalystProfile, outcome: Outcome, reserved: Decimal) -> Decimal:
     if isinstance(outcome, CallFailed):
         return _cost_of_failure(profile, outcome, reserved)
-    return cost_of(profile, evidence.counted(outcome.usage)) if outcome.usage else reserved
+    return cost_of(profile, outcome.usage) if outcome.usage else reserved
 
 
 def _cost_of_failure(profile: AnalystProfile, failed: CallFailed, reserved: Decimal) -> Decimal:
     """Nobody knows: then it is charged."""
     if failed.charged is False:
         return ZERO
-    return cost_of(profile, evidence.counted(failed.usage)) if failed.usage else reserved
+    return cost_of(profile, failed.usage) if failed.usage else reserved

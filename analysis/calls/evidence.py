@@ -31,7 +31,6 @@ TIMED_OUT, SENDER_DIED = "timeout", "sender_died"
 REASON_LENGTH = 300
 NAME_LENGTH = 120
 LONGEST_ANSWER = 200_000
-LARGEST = 2_147_483_647
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,22 +239,13 @@ def _what_came(outcome: Outcome) -> dict[str, Any]:
         "raw_answer": storable(raw)[:LONGEST_ANSWER],
         "answered_model": storable(outcome.model)[:NAME_LENGTH],
         "response_id": storable(outcome.response_id)[:NAME_LENGTH],
-        "latency_ms": _within(outcome.latency_ms),
+        "latency_ms": outcome.latency_ms,
         **_tokens(outcome.usage),
     }
 
 
 def _tokens(usage: Usage | None) -> dict[str, int]:
-    return {} if usage is None else asdict(counted(usage))
-
-
-def counted(usage: Usage) -> Usage:
-    """A server's figures within what the columns hold."""
-    return Usage(**{name: _within(number) for name, number in asdict(usage).items()})
-
-
-def _within(number: int) -> int:
-    return min(max(number, 0), LARGEST)
+    return {} if usage is None else asdict(usage)
 
 
 def _move(claim: Claim, states: Sequence[CallState], **fields: Any) -> bool:
