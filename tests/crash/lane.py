@@ -187,10 +187,14 @@ class Lane:
 
     def _newest_command(self) -> str:
         """What became of the newest command, for the report of a failure."""
-        from trading.models import Command
+        from trading.models import Command, Trade
 
         row = Command.objects.filter(account=self._account).order_by("-id").first()
-        return f"{row.kind} {row.state} {row.answer}" if row else "no command"
+        if row is None:
+            return "no command"
+        trade = Trade.objects.filter(pk=row.target).first()
+        ended = f"; trade {trade.state} {trade.exit_reason}" if trade else ""
+        return f"{row.kind} {row.state} {row.answer}{ended}"
 
     def _fate(self, number: int) -> str:
         """What became of a signal, for the report of a failure."""
