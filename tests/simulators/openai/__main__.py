@@ -43,7 +43,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--port", type=int, default=9100)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--key", default="sim-key")
-    parser.add_argument("--mode", choices=sorted(MODES), default="perfect")
+    parser.add_argument("--mode", choices=sorted(MODES), default="reader")
     parser.add_argument("--requests-per-minute", type=int, default=10_000, help="then 429")
     return parser
 

@@ -74,6 +74,12 @@ def _perfect(task: Task) -> Outcome:
     return Outcome(task.perfect())
 
 
+def _reader(task: Task) -> Outcome:
+    """As perfect, but by its own eyes alone."""
+    known = readers.perfect(task.truths.seen(task.ask), words_of(task.ask.user))
+    return Outcome(task.answer(known))
+
+
 def _copycat(task: Task) -> Outcome:
     words = words_of(task.ask.user)
     return Outcome(task.answer(readers.copycat(task.truth(), words, task.chance)))
@@ -169,6 +175,7 @@ def _fate(fate: str) -> Callable[[Task], Outcome]:
 
 MODES: dict[str, Callable[[Task], Outcome]] = {
     "perfect": _perfect,
+    "reader": _reader,
     "copycat": _copycat,
     "always_long": _always("long"),
     "always_short": _always("short"),

@@ -32,8 +32,8 @@ def copycat(truth: Mapping[str, Any], words: Words, chance: random.Random) -> Kn
         "chart_id": truth.get("chart_id", "".join(chance.choices(ID_CHARACTERS, k=4))),
         "question_id": words.question_id or truth.get("question_id", ""),
         "last_close": words.last_close,
-        "marker_1": _cents(chance.uniform(low, high)),
-        "marker_2": _cents(chance.uniform(low, high)),
+        "marker_1": _price(chance.uniform(low, high)),
+        "marker_2": _price(chance.uniform(low, high)),
         "visible_high": high,
         "visible_low": low,
         "high_bar": words.rows[highs.index(high)].bar if words.rows else 0,
@@ -70,7 +70,7 @@ def astray(truth: Mapping[str, Any], words: Words, share: float) -> Known:
         value = float(known[name]) if known.get(name) is not None else middle
         # Toward the middle, so that the value stays a price which the picture has.
         side = 1 if value < middle else -1
-        known[name] = _cents(value + side * share * (float(high) - float(low)))
+        known[name] = _price(value + side * share * (float(high) - float(low)))
     return known
 
 
@@ -96,9 +96,9 @@ def planned(known: Known, words: Words) -> Known:
     entry = float(known.get("entry") or close)
     risk = STOP_ATR * float(atr)
     plan = {
-        "entry": _cents(entry),
-        "stop": _cents(entry - sign * risk),
-        "target": _cents(entry + sign * TARGET_R * risk),
+        "entry": _price(entry),
+        "stop": _price(entry - sign * risk),
+        "target": _price(entry + sign * TARGET_R * risk),
         "entry_type": "market",
         "setup_quality": 0.75,
         "environment_fit": 0.75,
@@ -150,5 +150,5 @@ def _rolled(text: str) -> str:
     return "".join(ID_CHARACTERS[place % len(ID_CHARACTERS)] for place in shifted)
 
 
-def _cents(value: float) -> float:
-    return round(value, 2)
+def _price(value: float) -> float:
+    return round(value, 4)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from tests.simulators.openai.asks import Ask
+from tests.simulators.openai.eyes import look
 
 
 class Facts(Protocol):
@@ -44,27 +45,39 @@ def truth_of(facts: Facts, **more: object) -> dict[str, Any]:
 
 
 class Truths:
-    """Planted truths. Bears any thread."""
+    """Planted truths, and what its own eyes see where none was planted. Bears any thread."""
 
     def __init__(self) -> None:
-        self._by_picture: dict[str, dict[str, Any]] = {}
+        self._planted: dict[str, dict[str, Any]] = {}
+        self._seen: dict[str, dict[str, Any]] = {}
         self._lock = threading.Lock()
 
     def plant(self, png_sha256: str, truth: Mapping[str, Any]) -> None:
         with self._lock:
-            self._by_picture[png_sha256] = dict(truth)
+            self._planted[png_sha256] = dict(truth)
 
     def of(self, ask: Ask) -> dict[str, Any]:
-        """The truth of the first picture that has one."""
+        """The truth of the first picture that has one, else what can be seen on the first."""
         with self._lock:
             for picture in ask.pictures:
-                if picture.sha256 in self._by_picture:
-                    return dict(self._by_picture[picture.sha256])
-        return {}
+                if picture.sha256 in self._planted:
+                    return dict(self._planted[picture.sha256])
+        return self.seen(ask)
+
+    def seen(self, ask: Ask) -> dict[str, Any]:
+        """What its eyes read from the first picture, whatever was planted."""
+        if not ask.pictures:
+            return {}
+        picture = ask.pictures[0]
+        if picture.sha256 not in self._seen:
+            found = look(picture.pixels())
+            with self._lock:
+                self._seen[picture.sha256] = found
+        return dict(self._seen[picture.sha256])
 
     def other_than(self, ask: Ask) -> dict[str, Any]:
         """The truth of a picture that this question does not show."""
         shown = {picture.sha256 for picture in ask.pictures}
         with self._lock:
-            others = (truth for name, truth in self._by_picture.items() if name not in shown)
+            others = (truth for name, truth in self._planted.items() if name not in shown)
             return dict(next(others, {}))

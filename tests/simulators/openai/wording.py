@@ -7,11 +7,9 @@ from dataclasses import dataclass
 
 _NUMBER = r"-?\d+(?:\.\d+)?"
 _ROW = re.compile(
-    rf"^\W*(-\d+|0)\b[^\d\n-]*((?:{_NUMBER})(?:[\s|,;]+(?:{_NUMBER})){{3,}})", re.MULTILINE
+    rf"^[^\w\n-]*(-\d+|0)\b[^\d\n-]*({_NUMBER}(?:[ \t|,;]+{_NUMBER}){{3,}})", re.MULTILINE
 )
-_QUESTION_ID = re.compile(
-    r"question[_ ]id\W{0,12}(?:is|=|:)?\W{0,4}([A-Za-z0-9]{6})\b", re.IGNORECASE
-)
+_QUESTION_ID = re.compile(r"question(?:[_ ]id)?\W{0,6}([A-Z0-9]{6})\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
