@@ -11,9 +11,12 @@ from django.db.models import Max
 
 from analysis.models import Prompt, PromptVersion
 from analysis.prompts.template import PromptInvalid, check_texts
+from analysis.prompts.tokens import text_tokens
 
 DEFAULT_PROMPT = "Chart reading"
 LONGEST_NOTE = 200
+# What the numbers beside a picture take, on the high side.
+TABLE_TOKENS = 900
 TEXTS = Path(__file__).parent / "texts"
 # Of as many writers at the same moment each one gets its number in the end.
 ATTEMPTS = 10
@@ -60,6 +63,20 @@ def prompt_default() -> PromptVersion:
         return error.found
 
 
+def default_prompt_tokens() -> int:
+    """Estimate of the texts of one question with the default prompt, table included."""
+    return text_tokens(_text("system.txt")) + text_tokens(_text("user.txt")) + TABLE_TOKENS
+
+
+def prompt_texts_check(prompt: Prompt, system_text: str, user_text: str) -> None:
+    """Raise ``PromptInvalid`` where these texts can't become the next version of a line."""
+    system_text, user_text = _normal(system_text), _normal(user_text)
+    check_texts(system_text, user_text)
+    found = _same(prompt, prompt_digest(system_text, user_text))
+    if found is not None:
+        raise SameTexts(found)
+
+
 def prompt_version_create(
     *,
     prompt: Prompt,
@@ -70,23 +87,17 @@ def prompt_version_create(
     parent: PromptVersion | None = None,
 ) -> PromptVersion:
     """Store the next version of a line. Raises ``PromptInvalid`` saying what is wrong and where."""
-    system_text, user_text = _normal(system_text), _normal(user_text)
-    check_texts(system_text, user_text)
     _check_note(note)
-    digest = prompt_digest(system_text, user_text)
     for attempt in range(ATTEMPTS):
-        found = _same(prompt, digest)
-        if found is not None:
-            raise SameTexts(found)
-        newest = prompt.versions.aggregate(newest=Max("number"))["newest"] or 0
+        prompt_texts_check(prompt, system_text, user_text)
         try:
             with transaction.atomic():
                 return PromptVersion.objects.create(
                     prompt=prompt,
-                    number=newest + 1,
-                    system_text=system_text,
-                    user_text=user_text,
-                    sha256=digest,
+                    number=_next_number(prompt),
+                    system_text=_normal(system_text),
+                    user_text=_normal(user_text),
+                    sha256=prompt_digest(_normal(system_text), _normal(user_text)),
                     note=note,
                     author_id=author.pk if author else None,
                     parent=parent,
@@ -96,6 +107,11 @@ def prompt_version_create(
             if attempt == ATTEMPTS - 1:
                 raise
     raise AssertionError("unreachable")
+
+
+def _next_number(prompt: Prompt) -> int:
+    newest: int | None = prompt.versions.aggregate(newest=Max("number"))["newest"]
+    return (newest or 0) + 1
 
 
 def _check_note(note: str) -> None:

@@ -23,7 +23,7 @@ OURS = [
     for model in apps.get_app_config(label).get_models()
 ]
 EDITABLE = {"bot", "exchangeaccount", "analystprofile", "prompt"}
-ADDABLE = {"bot", "analystprofile", "prompt", "risklimits"}
+ADDABLE = {"bot", "analystprofile", "prompt", "promptversion", "risklimits"}
 # Session, user, messages of the console's mode chip, page count, rows, and filters.
 MOST_QUERIES = 12
 
@@ -98,13 +98,13 @@ def test_new_limits_are_the_next_version(administrator: Client) -> None:
 
 @pytest.mark.django_db
 def test_changed_analyst_gets_a_new_version(administrator: Client) -> None:
-    profile = factories.AnalystProfileFactory.create(version=2)
+    profile = factories.ModelProfileFactory.create(version=2)
     page = address(AnalystProfile, "change", profile.pk)
     form = administrator.get(page).context["adminform"].form
     given = {name: value for name, value in form.initial.items() if value is not None}
-    administrator.post(page, given | {"name": "calmer"})
+    administrator.post(page, given | {"model": "sim-other"})
     profile.refresh_from_db()
-    assert (profile.name, profile.version) == ("calmer", 3)
+    assert (profile.model, profile.version) == ("sim-other", 3)
 
 
 @pytest.mark.django_db
