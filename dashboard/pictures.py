@@ -7,6 +7,7 @@ from analysis.chart_human import AFTER_BARS, Overlay, render_for_people
 from analysis.chart_source import MarketChartSource
 from analysis.domain import AnalysisInput, Direction
 from analysis.models import Analysis
+from analysis.picture_store import PictureDamaged, picture_bytes
 from exchange.candles import CandleWindow, to_ms
 from exchange.domain import TIMEFRAMES
 from exchange.ports import MarketData
@@ -28,7 +29,10 @@ def picture_model(analysis: Analysis) -> bytes:
     Raises ``PictureUnavailable``, and what chart source and market raise.
     """
     if analysis.chart is not None and analysis.chart.png is not None:
-        return bytes(analysis.chart.png)
+        try:
+            return picture_bytes(analysis.chart)
+        except PictureDamaged as damaged:
+            raise PictureUnavailable(str(damaged)) from damaged
     given = _given(analysis, market_for(_signal_of(analysis).account))
     return render(given, style_of(analysis.profile.image_family)).png
 

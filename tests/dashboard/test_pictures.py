@@ -8,9 +8,13 @@ from decimal import Decimal
 from django.test import Client
 from django.urls import reverse
 
+from analysis.chart import render
+from analysis.models import ChartImage
+from analysis.picture_store import chart_store
 from dashboard.selectors.equity import POINTS, equity_line, thin
 from exchange.models import ExchangeAccount
 from tests import factories
+from tests.analysis.candle_makers import given, random_window
 from tests.dashboard.conftest import Desk
 from tests.factories import MINUTE, NOON
 
@@ -29,13 +33,30 @@ def test_picture_of_an_analysis_never_changes(console: Client, desk: Desk) -> No
     assert console.get(address).content == people.content
 
 
-def test_stored_bytes_are_shown_as_they_were_seen(console: Client, desk: Desk) -> None:
+def test_stored_bytes_are_served_after_the_renderer_changed(console: Client, desk: Desk) -> None:
     analysis = desk.trade.signal.analysis
     assert analysis is not None
-    analysis.chart = factories.ChartImageFactory.create(png=PNG + b" as sent")
+    seen = render(given(random_window(1)))
+    analysis.chart = chart_store(seen)
     analysis.save()
+    # The row as a renderer before this one left it; drawn again it would be another picture.
+    ChartImage.objects.update(renderer_version="1")
+    address = reverse("chart", args=[analysis.pk])
+    answer = console.get(address, {"view": "model"})
+    assert answer.content == seen.png
+    assert answer["Cache-Control"] == "private, max-age=31536000, immutable"
+    drawn_again = console.get(address).content
+    assert drawn_again != seen.png
+
+
+def test_damaged_bytes_are_not_served(console: Client, desk: Desk) -> None:
+    analysis = desk.trade.signal.analysis
+    assert analysis is not None
+    analysis.chart = chart_store(render(given(random_window(1))))
+    analysis.save()
+    ChartImage.objects.update(png=PNG + b" something else")
     answer = console.get(reverse("chart", args=[analysis.pk]), {"view": "model"})
-    assert answer.content == PNG + b" as sent"
+    assert answer.status_code == 404
 
 
 def test_analysis_without_a_market_has_no_picture(console: Client, db: None) -> None:
