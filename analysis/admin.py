@@ -126,7 +126,8 @@ class PromptVersionAdmin(LedgerAdmin):
     actions_detail = ["new_version", "what_is_sent"]
     shown = ("prompt", "number", "note", "author", "parent", "created_at", "sha256")
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        # Actions on the page of a row ask with the row, Django itself without.
         return StyledAdmin.has_add_permission(self, request)
 
     def get_fields(self, request: HttpRequest, obj: PromptVersion | None = None) -> tuple[str, ...]:
@@ -186,7 +187,7 @@ class PromptVersionAdmin(LedgerAdmin):
 
     @action(
         description="New version from this one",
-        permissions=["analysis.add_promptversion"],
+        permissions=["add"],
         icon="add",
     )
     def new_version(self, request: HttpRequest, object_id: int) -> HttpResponse:
