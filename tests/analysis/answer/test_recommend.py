@@ -178,7 +178,23 @@ def test_the_answer_for_people_is_json_in_real_prices() -> None:
     assert shown["high_bar"] == -41
 
 
-def test_prices_that_fall_together_in_real_prices_are_refused() -> None:
+@pytest.mark.parametrize(
+    ("plan", "factor"),
+    [
+        # In units of the last place: 1, 1, 2, then 1, 2, 2, and for the short 3, 2, 0.
+        ({"stop": 99.0, "entry": 100.2, "target": 103.0}, 68),
+        ({"stop": 99.0, "entry": 100.2, "target": 103.0}, Decimal("66.3")),
+        ({"direction": "short", "stop": 140.0, "entry": 100.2, "target": 20.2}, 50),
+    ],
+)
+def test_prices_that_fall_together_in_real_prices_are_refused(
+    plan: dict[str, Any], factor: Decimal
+) -> None:
+    free = dict.fromkeys(
+        name for name in long_answer() if name.startswith(("stop_l", "target_l", "invalidation"))
+    )
+    wide = replace(FACTS, atr=Decimal(10)) if "direction" in plan else FACTS
+    assert recommended(long_answer(**free, **plan), wide).entry_price
     with pytest.raises(AnalysisInvalid) as caught:
-        recommended(long_answer(), replace(FACTS, factor=Decimal(10) ** 10))
+        recommended(long_answer(**free, **plan), replace(wide, factor=factor * Decimal(10) ** 8))
     assert caught.value.code == "price_resolution"
