@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import replace
+from decimal import Decimal
 
 import pytest
-from django.db import connection
+from django.db import connection, connections
 from django.test.utils import CaptureQueriesContext
 
 from analysis.analysts.technical import TechnicalAnalyst
-from analysis.domain import AnalysisInput, Recommendation
+from analysis.domain import AnalysisInput, Grounding, Recommendation
 from analysis.errors import AnalysisInvalid, AnalystUnavailable
 from analysis.models import Analysis, AnalystProfile
 from analysis.services import analysis_obtain, profile_technical, recommendation_of
 from tests.analysis.candle_makers import given, random_window, window
+from tests.factories.analysis import ModelCallFactory, PromptVersionFactory
 
 pytestmark = pytest.mark.django_db
+
+HALF = Decimal("0.5000")
 
 
 class ScriptedAnalyst:
@@ -169,3 +174,123 @@ def test_row_of_a_faster_caller_is_the_answer_of_both(profile: AnalystProfile) -
 def test_built_in_profile_is_made_once() -> None:
     assert profile_technical() == profile_technical()
     assert AnalystProfile.objects.count() == 1
+
+
+class AskingAnalyst(ScriptedAnalyst):
+    """One that looks: its two looks at a chart are named after the symbol."""
+
+    def questions(self, given: AnalysisInput) -> tuple[str, ...]:
+        return f"{given.symbol} chart", f"{given.symbol} mirror"
+
+
+def seen(given: AnalysisInput) -> Recommendation:
+    return replace(
+        technical(given),
+        grounding=Grounding(False, "marker_1 was not read.", {"marker_1": None, "low": HALF}),
+        veto="The looks disagree.",
+        features={"agreement": "0.5000", "votes": {"chart": "long"}},
+        answer={"chart_id": "A7KM", "observations": [{"text": "Lows rise."}]},
+    )
+
+
+def test_what_a_look_showed_reads_back_as_it_was_given(profile: AnalystProfile) -> None:
+    chart = charts(1)[0]
+    row = analysis_obtain(
+        profile=profile, analyst=ScriptedAnalyst(seen), source="SIM", inputs=[chart]
+    )[chart.symbol]
+    assert isinstance(row, Analysis)
+    assert recommendation_of(row) == seen(chart)
+
+
+def test_analysis_hangs_together_with_its_calls(profile: AnalystProfile) -> None:
+    chart, other = charts(2)
+    first = ModelCallFactory.create(question="S0USDT chart", cost=Decimal("0.01"))
+    unsettled = ModelCallFactory.create(question="S0USDT mirror", reserved_cost=Decimal("0.05"))
+    stranger = ModelCallFactory.create(question="another", cost=Decimal(1))
+    prompt = PromptVersionFactory.create()
+    found = analysis_obtain(
+        profile=profile,
+        analyst=AskingAnalyst(seen),
+        source="SIM",
+        inputs=[chart, other],
+        prompt_version=prompt,
+    )
+    row, unasked = found["S0USDT"], found["S1USDT"]
+    assert isinstance(row, Analysis)
+    assert isinstance(unasked, Analysis)
+    assert (row.cost, row.chart, row.prompt_version) == (Decimal("0.06"), first.chart, prompt)
+    assert set(row.calls.all()) == {first, unsettled}
+    assert (unasked.cost, unasked.chart) == (0, None)
+    stranger.refresh_from_db()
+    assert stranger.analysis is None
+
+
+def test_prompt_is_part_of_the_question(profile: AnalystProfile) -> None:
+    for prompt in PromptVersionFactory.create_batch(2):
+        analysis_obtain(
+            profile=profile,
+            analyst=ScriptedAnalyst(technical),
+            source="SIM",
+            inputs=charts(1),
+            prompt_version=prompt,
+        )
+    assert Analysis.objects.count() == 2
+
+
+def test_veto_is_cut_to_its_field(profile: AnalystProfile) -> None:
+    wordy = ScriptedAnalyst(lambda given: replace(seen(given), veto="no " * 100))
+    row = analysis_obtain(profile=profile, analyst=wordy, source="SIM", inputs=charts(1))["S0USDT"]
+    assert isinstance(row, Analysis)
+    assert len(row.veto) == 200
+
+
+@pytest.mark.parametrize("text", ["\x00", "\ud800"])
+def test_characters_that_no_database_takes_fail_alone(profile: AnalystProfile, text: str) -> None:
+    def odd(given: AnalysisInput) -> Recommendation:
+        answer = {"text": text} if given.symbol == "S0USDT" else {}
+        return replace(seen(given), answer=answer)
+
+    found = analysis_obtain(
+        profile=profile, analyst=ScriptedAnalyst(odd), source="SIM", inputs=charts(2)
+    )
+    assert isinstance(found["S0USDT"], AnalysisInvalid)
+    assert isinstance(found["S1USDT"], Analysis)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_symbols_are_analysed_side_by_side(profile: AnalystProfile) -> None:
+    together = threading.Barrier(3, timeout=20)
+
+    def answer(given: AnalysisInput) -> Recommendation:
+        # Passed only by three at a time.
+        together.wait()
+        if given.symbol == "S1USDT":
+            raise AnalystUnavailable("no answer in time")
+        AnalystProfile.objects.get(pk=profile.pk)
+        return technical(given)
+
+    found = analysis_obtain(
+        profile=profile,
+        analyst=ScriptedAnalyst(answer),
+        source="SIM",
+        inputs=charts(3),
+        workers=3,
+    )
+    assert isinstance(found["S1USDT"], AnalystUnavailable)
+    assert {row.symbol for row in Analysis.objects.all()} == {"S0USDT", "S2USDT"}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_threads_leave_no_connection_open(profile: AnalystProfile) -> None:
+    opened = []
+
+    def answer(given: AnalysisInput) -> Recommendation:
+        AnalystProfile.objects.get(pk=profile.pk)
+        opened.append(connections["default"])
+        return technical(given)
+
+    analysis_obtain(
+        profile=profile, analyst=ScriptedAnalyst(answer), source="SIM", inputs=charts(2), workers=2
+    )
+    assert len(opened) == 2
+    assert all(used.connection is None for used in opened)
