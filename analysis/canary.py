@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 from analysis.answer.grounding import ground
@@ -53,8 +54,8 @@ def canary_run(
     the next run goes on with what was answered.
     """
     identity = reading_identity(profile, prompt_version)
-    earlier = list(CanaryRun.objects.filter(profile=profile, identity=identity))
-    charged_to = f"canary:{profile.pk}:{identity[:12]}:{len(earlier)}"
+    count = CanaryRun.objects.filter(profile=profile, identity=identity).count()
+    charged_to = f"canary:{profile.pk}:{identity[:12]}:{count}"
     asking = Asking(
         profile=profile,
         prompt_version=prompt_version,
@@ -63,12 +64,31 @@ def canary_run(
         charged_to=charged_to,
         clock=clock,
     )
-    sitting = Sitting(
-        asking, Examiner(prompt_version, GOLDEN_SEED), identity, salt=f"canary {len(earlier)}"
-    )
+    examiner = Examiner(prompt_version, GOLDEN_SEED)
+    sitting = Sitting(asking, examiner, identity, salt=f"canary {count}")
     asked: list[Asked] = []
     ask_all(sitting, golden_plan(GOLDEN_SEED, style_of(profile.image_family)), asked.append)
-    results = results_of(asked)
+    return canary_store(
+        profile=profile,
+        prompt_version=prompt_version,
+        results=results_of(asked),
+        cost=cost_charged(charged_to),
+    )
+
+
+def canary_store(
+    *,
+    profile: AnalystProfile,
+    prompt_version: PromptVersion,
+    results: dict[str, Any],
+    cost: Decimal,
+) -> CanaryRun:
+    """Compare ``results`` with the baseline of the same identity, and store the run.
+
+    The second alarm in a row takes the grade down to paper.
+    """
+    identity = reading_identity(profile, prompt_version)
+    earlier = list(CanaryRun.objects.filter(profile=profile, identity=identity))
     baseline = next((run for run in earlier if run.is_baseline), None)
     run = CanaryRun.objects.create(
         profile=profile,
@@ -77,10 +97,10 @@ def canary_run(
         is_baseline=baseline is None,
         results=results,
         alarm=alarm_of(results, baseline.results)[:ALARM_LENGTH] if baseline else "",
-        cost=cost_charged(charged_to),
+        cost=cost,
     )
     # Newest first.
-    if run.alarm and earlier and earlier[0].alarm:
+    if run.alarm and earlier[0].alarm:
         _lower(profile, identity, run.alarm)
     return run
 

@@ -72,14 +72,7 @@ def ask(asking: Asking, examiner: Examiner, item: Item, *, identity: str, salt: 
     prepared = examiner.prepare(item)
     digest = question_hash(identity, item, prepared.question, salt)
     question = prepared.question
-    asked = Asked(
-        item,
-        fields=None,
-        given=prepared.given,
-        facts=prepared.facts,
-        truth=prepared.truth,
-        expected=prepared.expected,
-    )
+    asked = unasked(item, prepared)
     for attempt in ATTEMPTS:
         asked, complaint = _attempt(asking, asked, prepared, question, (digest, attempt))
         if asked.valid or not _asks_again(asked):
@@ -87,6 +80,18 @@ def ask(asking: Asking, examiner: Examiner, item: Item, *, identity: str, salt: 
         if complaint is not None:
             question = replace(prepared.question, previous=complaint)
     return asked
+
+
+def unasked(item: Item, prepared: Prepared) -> Asked:
+    """An item with its truth and no answer yet."""
+    return Asked(
+        item,
+        fields=None,
+        given=prepared.given,
+        facts=prepared.facts,
+        truth=prepared.truth,
+        expected=prepared.expected,
+    )
 
 
 def _asks_again(asked: Asked) -> bool:
@@ -110,17 +115,24 @@ def _attempt(
         paid = (error.call.cost or ZERO) if error.fresh else ZERO
         problem = error.call.reason_code or "no_answer"
         return replace(asked, problem=problem, cost=asked.cost + paid), None
-    text = put.reply.text
     cost = asked.cost + ((put.call.cost or ZERO) if put.fresh else ZERO)
-    asked = replace(asked, fields=lenient(text), answer=None, problem="", cost=cost)
+    text = put.reply.text
+    asked, complaint = read(replace(asked, cost=cost), prepared, text)
+    if asked.problem:
+        call_reject(put.call, asked.problem, complaint)
+        return asked, (text, complaint)
+    if asked.answer is not None and asked.facts is not None:
+        call_grounded(put.call, ground(asked.answer, asked.facts))
+    return asked, None
+
+
+def read(asked: Asked, prepared: Prepared, text: str) -> tuple[Asked, str]:
+    """``asked`` with what ``text`` answers, and what is wrong with it in a sentence, or ""."""
+    asked = replace(asked, fields=lenient(text), answer=None, problem="")
     try:
-        answer = _read(asked.item, prepared, text)
+        return replace(asked, answer=_parsed(asked.item, prepared, text)), ""
     except AnalysisInvalid as error:
-        call_reject(put.call, error.code, str(error))
-        return replace(asked, problem=error.code), (text, str(error))
-    if answer is not None and prepared.facts is not None:
-        call_grounded(put.call, ground(answer, prepared.facts))
-    return replace(asked, answer=answer), None
+        return replace(asked, problem=error.code), str(error)
 
 
 def _call_facts(item: Item, named: tuple[str, int]) -> CallFacts:
@@ -134,7 +146,7 @@ def _call_facts(item: Item, named: tuple[str, int]) -> CallFacts:
     )
 
 
-def _read(item: Item, prepared: Prepared, text: str) -> Answer | None:
+def _parsed(item: Item, prepared: Prepared, text: str) -> Answer | None:
     if item.question is Question.PRODUCTION and prepared.facts is not None:
         return parse_answer(text, prepared.facts)
     parse_fields(text, prepared.question.schema or {})

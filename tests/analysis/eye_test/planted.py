@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterable
 from typing import Any
 
 from analysis.copies import flipped
 from analysis.domain import ChartFacts, Direction
+from analysis.eye_test.ask import Asked, read, unasked
 from analysis.eye_test.generators import Ending, Market
 from analysis.eye_test.plan import Control, Group, Item, Question, original_of
 from analysis.eye_test.prepare import Examiner, Prepared
+from tests.simulators.openai.filling import fill
+from tests.simulators.openai.readers import perfect
 from tests.simulators.openai.server import OpenAiSim
 from tests.simulators.openai.truths import truth_of
+from tests.simulators.openai.wording import words_of
 
 BULLISH = (Ending.BULLISH_ENGULFING, Ending.LONG_LOWER_WICK)
 ADMITS = {
@@ -24,12 +29,20 @@ ADMITS = {
 }
 
 
-def plant_exam(sim: OpenAiSim, examiner: Examiner, items: Iterable[Item]) -> None:
-    """Plant the truth of every picture; then a perfect reader knows all that can be seen."""
+def truths_of(examiner: Examiner, items: Iterable[Item]) -> dict[str, dict[str, Any]]:
+    """What every picture shows, by the hash of its bytes."""
+    found = {}
     for item in items:
         prepared = examiner.prepare(item)
         png = prepared.question.images[0]
-        sim.plant(hashlib.sha256(png).hexdigest(), seen(item, prepared))
+        found[hashlib.sha256(png).hexdigest()] = seen(item, prepared)
+    return found
+
+
+def plant_exam(sim: OpenAiSim, examiner: Examiner, items: Iterable[Item]) -> None:
+    """Plant the truth of every picture; then a perfect reader knows all that can be seen."""
+    for name, truth in truths_of(examiner, items).items():
+        sim.plant(name, truth)
 
 
 def seen(item: Item, prepared: Prepared) -> dict[str, Any]:
@@ -38,11 +51,20 @@ def seen(item: Item, prepared: Prepared) -> dict[str, Any]:
         return {"numbers": list(prepared.expected)}
     if item.question is Question.RECALL:
         return {"asset": "", "month": "unknown"}
-    assert prepared.facts is not None
+    facts: Any = prepared.facts
     if item.question is Question.READING:
-        return reading(prepared, prepared.facts)
+        return reading(prepared, facts)
     direction = side_of(item) if item.control is Control.NOTHING else Direction.NONE
-    return truth_of(prepared.facts, direction=direction.value, **ADMITS.get(item.control, {}))
+    return truth_of(facts, direction=direction.value, **ADMITS.get(item.control, {}))
+
+
+def answered(examiner: Examiner, item: Item) -> Asked:
+    """An item answered by somebody who sees everything, without any server."""
+    prepared = examiner.prepare(item)
+    known = perfect(seen(item, prepared), words_of(prepared.question.user))
+    answer = fill(prepared.question.schema or {}, known)
+    asked, _ = read(unasked(item, prepared), prepared, json.dumps(answer, default=float))
+    return asked
 
 
 def reading(prepared: Prepared, facts: ChartFacts) -> dict[str, Any]:
