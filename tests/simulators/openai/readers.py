@@ -12,6 +12,19 @@ STOP_ATR = 1.5
 TARGET_R = 2.5
 ID_CHARACTERS = "ACDEFGHJKLMNPQRTUVWXYZ234679"
 PLAN = ("entry", "stop", "target")
+# What stands on pictures in words and figures, or follows from them.
+PRINTED = (
+    "chart_id",
+    "last_close",
+    "ema20",
+    "ema50",
+    "rsi",
+    "close_vs_ema20",
+    "ema20_vs_ema50",
+    "rsi_zone",
+    "volume",
+    "numbers",
+)
 
 Known = dict[str, Any]
 
@@ -29,7 +42,7 @@ def copycat(truth: Mapping[str, Any], words: Words, chance: random.Random) -> Kn
     lows = [row.low for row in words.rows] or [0.0]
     high, low = max(highs), min(lows)
     known = {
-        "chart_id": truth.get("chart_id", "".join(chance.choices(ID_CHARACTERS, k=4))),
+        "chart_id": "".join(chance.choices(ID_CHARACTERS, k=4)),
         "question_id": words.question_id or truth.get("question_id", ""),
         "last_close": words.last_close,
         "marker_1": _price(chance.uniform(low, high)),
@@ -41,6 +54,7 @@ def copycat(truth: Mapping[str, Any], words: Words, chance: random.Random) -> Kn
         "last_bar": chance.choice(("hollow", "solid")),
         "legible": "all",
         "direction": trend(words),
+        **{name: truth[name] for name in PRINTED if name in truth},
     }
     return planned(known, words)
 
