@@ -69,14 +69,14 @@ def truncated(png: bytes, layout: Layout) -> bytes:
     sheet = _open(png)
     box = layout.price
     middle = (box.top + box.bottom) // 2
-    sheet.paste(WHITE, (0, middle, layout.size[0], box.bottom))
+    sheet.paste("white", (0, middle, layout.size[0], box.bottom))
     return _png(sheet)
 
 
 def _turned_labels(gutter: Image.Image) -> Image.Image:
     """The labels beside the panel moved to their mirrored rows, still upright."""
-    turned = Image.new("L", gutter.size, WHITE)
-    pixels = np.asarray(gutter)
+    turned = Image.new("RGB", gutter.size, "white")
+    pixels = np.asarray(gutter.convert("L"))
     written = np.concatenate(([False], (pixels != WHITE).any(axis=1), [False]))
     edges = np.flatnonzero(np.diff(written.astype(np.int8)))
     for top, bottom in edges.reshape(-1, 2).tolist():
@@ -86,9 +86,8 @@ def _turned_labels(gutter: Image.Image) -> Image.Image:
 
 
 def _open(png: bytes) -> Image.Image:
-    """The picture in greys: hollow and solid stay what they are."""
     with Image.open(BytesIO(png)) as image:
-        return image.convert("L")
+        return image.convert("RGB")
 
 
 def _png(sheet: Image.Image) -> bytes:

@@ -16,7 +16,7 @@ THUMBNAIL = (720, 480)
 CAPTION = 28
 CAPTION_SIZE = 18
 # Large enough a form that every kind of trend, ending, control and extreme occurs.
-SHARE = 0.05
+SHARE = 0.25
 
 
 def contact_sheet(examiner: Examiner, style: ChartStyle) -> bytes:
