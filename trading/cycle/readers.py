@@ -35,6 +35,12 @@ from trading.models import Bot, Cycle, Event
 DEADLINE_SHARE = 3
 TOO_LATE = ("timeout", "late", "sender_died")
 REFUSED = "refused"
+INVALID_WORDS = {
+    REFUSED: "refused",
+    "ungrounded": "ungrounded",
+    "chart_id": "about another chart",
+    "question_id": "about another chart",
+}
 # From an answer in time to its stored row.
 STORING = timedelta(seconds=5)
 CHANGED = "bot_analyst"
@@ -228,7 +234,7 @@ def _outcome(answer: Analysis | AnalystError, end: str) -> str:
     if isinstance(answer, Analysis):
         return "read" if was_grounded(answer) else "ungrounded"
     if isinstance(answer, AnalysisInvalid):
-        return "ungrounded" if answer.code == "ungrounded" else "unusable"
+        return INVALID_WORDS.get(answer.code, "unusable")
     if isinstance(answer, BudgetSpent):
         return "over budget"
     if isinstance(answer, AnalystPaused):
