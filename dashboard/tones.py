@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from analysis.choices import CallState, Grade, HealthState
 from exchange.choices import Mode
 from exchange.labels import Labelled
 from trading.choices import (
@@ -20,9 +21,12 @@ from trading.choices import (
 KINDS: dict[str, type[Labelled]] = {
     "approval": ApprovalDecision,
     "bot": BotState,
+    "call": CallState,
     "command": CommandState,
     "cycle": CycleState,
     "event": EventLevel,
+    "grade": Grade,
+    "health": HealthState,
     "mode": Mode,
     "order": OrderState,
     "signal": SignalState,
@@ -32,7 +36,20 @@ KINDS: dict[str, type[Labelled]] = {
 }
 
 GOOD = frozenset(
-    {"active", "running", "completed", "done", "filled", "approved", "executing", "open"}
+    {
+        "active",
+        "running",
+        "completed",
+        "done",
+        "filled",
+        "approved",
+        "executing",
+        "open",
+        "ok",
+        "accepted",
+        "analyst",
+        "voter",
+    }
 )
 WARN = frozenset(
     {
@@ -49,10 +66,12 @@ WARN = frozenset(
         "warning",
         "expired",
         "unknown",
+        "late",
+        "reader",
     }
 )
 INFO = frozenset({"notice"})
-BAD = frozenset({"halted", "failed", "rejected", "critical"})
+BAD = frozenset({"halted", "failed", "rejected", "critical", "safe"})
 TONES = {"good": GOOD, "warn": WARN, "bad": BAD, "info": INFO}
 
 

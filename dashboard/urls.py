@@ -6,7 +6,18 @@ from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import path
 
 from dashboard.api.views import SnapshotView
-from dashboard.views import charts, connect, connection, control, cycles, overview, safety, trades
+from dashboard.views import (
+    analysts,
+    charts,
+    connect,
+    connection,
+    control,
+    cycles,
+    overview,
+    safety,
+    trades,
+    uploads,
+)
 
 login = LoginView.as_view(template_name="dashboard/login.html", redirect_authenticated_user=True)
 
@@ -26,6 +37,11 @@ urlpatterns = [
     path("bots/", control.bots, name="bots"),
     path("bots/<int:bot_id>/state/", control.bot_state, name="bot_state"),
     path("bots/<int:bot_id>/run/", cycles.run_now, name="run_now"),
+    path("analysts/", analysts.analysts, name="analysts"),
+    path("analysts/calls/<int:call_id>/", analysts.call, name="call"),
+    path("analysts/calls/<int:call_id>.png", analysts.call_picture, name="call_picture"),
+    path("analysts/uploads/", uploads.uploads, name="uploads"),
+    path("analysts/uploads/<int:upload_id>.png", uploads.upload_picture, name="upload_picture"),
     path("events/", control.events, name="events"),
     path("safety/", safety.safety, name="safety"),
     path("connection/", connection.connection_page, name="connection"),

@@ -6,10 +6,15 @@ import structlog
 from celery import shared_task
 from django.utils import timezone
 
+from analysis.models import AnalystProfile, ChartUpload
+from exchange.models import ExchangeAccount
+from trading.canaries import canaries_run
 from trading.cycle.run import cycle_run as run_cycle
 from trading.cycle.schedule import cycles_create_due, cycles_requeue
 from trading.models import Cycle
-from trading.wiring import claimant_alive, cycle_ports, market_for
+from trading.retention import evidence_expire
+from trading.uploads import upload_charge
+from trading.wiring import WALL, claimant_alive, cycle_ports, market_for
 
 logger = structlog.get_logger(__name__)
 
@@ -26,6 +31,31 @@ def cycle_run(cycle_id: int) -> str:
     """Run one cycle, if nobody else does."""
     bot = Cycle.objects.select_related("bot__account", "bot__analyst_profile").get(pk=cycle_id).bot
     return str(run_cycle(cycle_id, cycle_ports(bot)).state)
+
+
+@shared_task(name="trading.tasks.upload_read", ignore_result=True)
+def upload_read(upload_id: int, profile_id: int, account_id: int) -> str:
+    """Have a brought picture read, unless that has happened."""
+    upload = ChartUpload.objects.select_related("image").get(pk=upload_id)
+    if upload.reading or upload.problem:
+        return "read before"
+    profile = AnalystProfile.objects.get(pk=profile_id)
+    account = ExchangeAccount.objects.get(pk=account_id)
+    upload_charge(upload=upload, profile=profile, account=account, clock=WALL)
+    return upload.problem or "read"
+
+
+@shared_task(name="trading.tasks.canaries", ignore_result=True)
+def canaries() -> int:
+    """Ask the golden set of each model that trades."""
+    return canaries_run(WALL)
+
+
+@shared_task(name="trading.tasks.old_evidence", ignore_result=True)
+def old_evidence() -> str:
+    """Let go of pictures and texts that are older than they have to be."""
+    dropped = evidence_expire(timezone.now())
+    return f"{dropped.pictures} pictures, {dropped.calls} calls"
 
 
 @shared_task(name="trading.tasks.beat_alive", ignore_result=True)

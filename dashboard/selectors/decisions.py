@@ -72,6 +72,7 @@ class Decision:
     asked_count: int
     evidence_for: tuple[str, ...]
     evidence_against: tuple[str, ...]
+    evidence_seen: tuple[str, ...]
     objection: str
     invalidation: str
     environment: str
@@ -114,7 +115,7 @@ def decision_of(signal: Signal) -> Decision:
     evidence = signal.analysis.evidence if signal.analysis else []
     approval: Approval | None = getattr(signal, "approval", None)
     trade: Trade | None = getattr(signal, "trade", None)
-    supports = signal.direction if signal.direction in ("long", "short") else "long"
+    supports, opposes = ("short", "long") if signal.direction == "short" else ("long", "short")
     return Decision(
         id=signal.pk,
         cycle_id=signal.cycle_id,
@@ -138,7 +139,8 @@ def decision_of(signal: Signal) -> Decision:
         passed_count=sum(item.outcome == "passed" for item in verdicts),
         asked_count=sum(item.outcome != "none" for item in verdicts),
         evidence_for=tuple(e["text"] for e in evidence if e.get("supports") == supports),
-        evidence_against=tuple(e["text"] for e in evidence if e.get("supports") != supports),
+        evidence_against=tuple(e["text"] for e in evidence if e.get("supports") == opposes),
+        evidence_seen=tuple(e["text"] for e in evidence if e.get("supports") == "none"),
         objection=fmt.one_stop(signal.analysis.strongest_objection) if signal.analysis else "",
         invalidation=fmt.one_stop(signal.analysis.invalidation) if signal.analysis else "",
         environment=signal.analysis.environment.replace("_", " ") if signal.analysis else "",

@@ -26,7 +26,7 @@ def analysis_chart(request: HttpRequest, analysis_id: int) -> HttpResponse:
             picture = picture_people(row, dark=request.GET.get("theme") == "dark")
     except (AnalystError, MarketDataError, PictureUnavailable) as error:
         raise Http404(str(error)) from error
-    return _png(picture, FOR_GOOD)
+    return png(picture)
 
 
 @require_safe
@@ -39,8 +39,9 @@ def trade_chart(request: HttpRequest, trade_id: int) -> HttpResponse:
         picture = picture_trade(row, dark=request.GET.get("theme") == "dark")
     except (AnalystError, MarketDataError, PictureUnavailable) as error:
         raise Http404(str(error)) from error
-    return _png(picture, FOR_GOOD if row.closed_market else "private, max-age=20")
+    return png(picture, FOR_GOOD if row.closed_market else "private, max-age=20")
 
 
-def _png(picture: bytes, cache: str) -> HttpResponse:
+def png(picture: bytes, cache: str = FOR_GOOD) -> HttpResponse:
+    """A picture that only its reader's browser may keep."""
     return HttpResponse(picture, content_type="image/png", headers={"Cache-Control": cache})

@@ -9,6 +9,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from dashboard.selectors.bots import bot_choices
 from dashboard.selectors.cycles import cycle_get, cycle_list, cycle_states
+from dashboard.selectors.readings import reading_of
 from dashboard.views.paging import before_of, next_url
 from dashboard.views.shell import account_of, actor_of, is_htmx, page, refused
 from trading import services
@@ -44,10 +45,12 @@ def cycle(request: HttpRequest, cycle_id: int) -> HttpResponse:
     wanted = request.GET.get("symbol", "")
     chosen = next((d for d in found.decisions if d.symbol == wanted), None)
     best = chosen or next((d for d in found.decisions if d.accepted), None)
+    shown = best or next(iter(found.decisions), None)
     context = {
         "section": "cycles",
         "cycle": found,
-        "chosen": best or next(iter(found.decisions), None),
+        "chosen": shown,
+        "reading": reading_of(shown.analysis_id if shown else None),
         "address": request.get_full_path(),
     }
     if is_htmx(request):
