@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 else:
     from unfold.decorators import action
 
-PLAIN_TEXT = '<pre class="whitespace-pre-wrap break-words font-mono text-xs">{}</pre>'
+PLAIN_TEXT = '<pre class="text-xs" style="white-space: pre-wrap; overflow-wrap: anywhere">{}</pre>'
 # A change of one of these may change an answer, so what was answered before keeps its version.
 ANSWER_FIELDS = {
     "base_url",
@@ -124,7 +124,7 @@ class PromptVersionAdmin(LedgerAdmin):
     ordering = ("prompt__name", "-number")
     change_form_before_template = "analysis/prompt_variables.html"
     actions_detail = ["new_version", "what_is_sent"]
-    shown = ("prompt", "number", "note", "author", "parent", "created_at", "sha256")
+    shown = ("prompt", "number", "note", "author", "parent", "created_at", "digest")
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         # Actions on the page of a row ask with the row, Django itself without.
@@ -134,6 +134,10 @@ class PromptVersionAdmin(LedgerAdmin):
         if obj is None:
             return PromptVersionForm.Meta.fields
         return (*self.shown, "system", "user")
+
+    @admin.display(description="SHA-256")
+    def digest(self, version: PromptVersion) -> str:
+        return format_html(PLAIN_TEXT, version.sha256)
 
     @admin.display(description="System text")
     def system(self, version: PromptVersion) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from django import forms
@@ -28,7 +29,21 @@ else:
 
     ProfileBase = VersionBase = forms.ModelForm
 
-PLAIN_TEXT = {"rows": 22, "spellcheck": "false", "class": "font-mono text-xs"}
+PRICES = ("input_price", "cached_input_price", "output_price", "max_call_cost")
+COSTING = (
+    "model",
+    "image_family",
+    "image_detail",
+    "image_tokens",
+    "input_price",
+    "output_price",
+    "max_output_tokens",
+)
+PLAIN_TEXT = {
+    "rows": 22,
+    "spellcheck": "false",
+    "style": "font-family: ui-monospace, monospace; font-size: 12px",
+}
 
 
 class ModelProfileForm(ProfileBase):
@@ -47,18 +62,42 @@ class ModelProfileForm(ProfileBase):
         label="Remove the stored key", required=False, widget=UnfoldBooleanWidget
     )
 
+    class Meta:
+        labels = {
+            "base_url": "Base URL",
+            "api_style": "Interface",
+            "input_price": "Input",
+            "cached_input_price": "Cached input",
+            "output_price": "Output",
+            "max_call_cost": "Most for one call",
+            "timeout_s": "Timeout, seconds",
+            "max_output_tokens": "Answer allowance, tokens",
+            "image_tokens": "Tokens of a picture",
+            "max_concurrency": "Calls at once",
+            "safe_mode_after": "Safe mode after",
+        }
+        help_texts = {
+            "max_output_tokens": "With what the model thinks before it writes.",
+            "reasoning_effort": "Sent only where the model knows it.",
+        }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["model"].required = True
+        self.fields["model"].error_messages["required"] = (
+            "Enter the model's id as its server spells it."
+        )
+        for name in PRICES:
+            amount = self.initial.get(name)
+            if isinstance(amount, Decimal):
+                self.initial[name] = Decimal(format(amount.normalize(), "f"))
+
     def clean_base_url(self) -> str:
         address: str = self.cleaned_data["base_url"].strip().rstrip("/")
         problem = base_url_problem(address)
         if problem:
             raise forms.ValidationError(problem)
         return address
-
-    def clean_model(self) -> str:
-        model: str = self.cleaned_data["model"].strip()
-        if not model:
-            raise forms.ValidationError("Enter the model's id as its server spells it.")
-        return model
 
     def clean_api_key(self) -> str:
         key: str = self.cleaned_data["api_key"]
@@ -95,17 +134,6 @@ class ModelProfileForm(ProfileBase):
                 "allowance), so none would be made: raise this or lower the allowance."
             )
             self.add_error("max_call_cost", text)
-
-
-COSTING = (
-    "model",
-    "image_family",
-    "image_detail",
-    "image_tokens",
-    "input_price",
-    "output_price",
-    "max_output_tokens",
-)
 
 
 class PromptVersionForm(VersionBase):

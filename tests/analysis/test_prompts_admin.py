@@ -45,7 +45,7 @@ def data_folder(settings: Settings, tmp_path: Path) -> None:
 
 @pytest.fixture
 def admin_user() -> User:
-    return User.objects.create_superuser("admin", password="a long test password")
+    return User.objects.create_superuser("admin")
 
 
 @pytest.fixture
@@ -143,7 +143,7 @@ def test_a_broken_version_is_said_and_not_sent(manager: Client) -> None:
 
 
 def test_a_viewer_may_not_make_prompts() -> None:
-    viewer = User.objects.create_user("viewer", password="a long test password", is_staff=True)
+    viewer = User.objects.create_user("viewer", is_staff=True)
     client = Client()
     client.force_login(viewer)
     assert client.get(ADD_VERSION).status_code == 403
@@ -193,7 +193,7 @@ def test_a_model_is_added_with_its_key(manager: Client) -> None:
 
 def test_a_refused_form_does_not_show_the_key_again(manager: Client) -> None:
     answer = manager.post(ADD_PROFILE, profile_values(api_key=KEY, model=""))
-    assert "Enter the model's id" in unescape(answer.content.decode())
+    assert "Enter the model's id as its server spells it." in unescape(answer.content.decode())
     assert KEY not in answer.content.decode()
 
 
@@ -209,7 +209,7 @@ def test_what_still_keeps_it_from_asking_is_said(manager: Client) -> None:
     [
         ({"base_url": "http://models.example/v1"}, "The base URL wants https"),
         ({"base_url": "https://u:p@models.example"}, "must not hold a name or password"),
-        ({"model": "  "}, "Enter the model's id"),
+        ({"model": "  "}, "Enter the model's id as its server spells it."),
         ({"api_key": "two words"}, "A key has no spaces"),
         ({"max_call_cost": "0.01"}, "One call can cost up to $0.1"),
         ({"input_price": "-1"}, "greater than or equal to 0"),
