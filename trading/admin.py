@@ -11,8 +11,11 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import Max
 from django.http import HttpRequest
+from django.utils.html import format_html
 
 from exchange.admin import KeptAdmin, LedgerAdmin
+from trading.ai import ai_cost_estimate
+from trading.forms import BotForm
 from trading.models import (
     Approval,
     Bot,
@@ -33,13 +36,41 @@ from trading.models import (
     TradingState,
 )
 
+# Dark enough to be read on white and light enough on black.
+COST_COLOURS = {"ok": "inherit", "amber": "#b45309", "red": "#dc2626"}
+
 
 @admin.register(Bot)
 class BotAdmin(KeptAdmin):
     list_display = ("name", "account", "timeframe", "autonomy", "state", "analyst_profile")
     list_filter = ("state", "autonomy", "account")
     list_select_related = ("account", "analyst_profile")
-    readonly_fields = ("state", "created_at")
+    form = BotForm
+    readonly_fields = ("state", "ai_cost", "ai_cost_accepted", "created_at")
+
+    @admin.display(description="AI cost, estimated")
+    def ai_cost(self, bot: Bot) -> str:
+        """As the bot is stored; amber over 1 % of equity a month, red over 3 %."""
+        if bot.pk is None:
+            return "Shown once the bot is saved."
+        cost = ai_cost_estimate(bot)
+        shown: str = format_html(
+            '<span class="ai-cost ai-cost-{}" style="color: {}">{}</span>',
+            cost.level,
+            COST_COLOURS[cost.level],
+            cost.sentence,
+        )
+        return shown
+
+    def save_model(self, request: HttpRequest, obj: Bot, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        if form.agreed_to is not None:
+            OperatorAction.objects.create(
+                actor_id=request.user.pk,
+                action="AI cost accepted",
+                target=str(obj),
+                reason=form.agreed_to.sentence,
+            )
 
 
 @admin.register(RiskLimits)

@@ -1,0 +1,80 @@
+"""The form in which an administrator edits a bot: what its model will cost is agreed to here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+
+from exchange.domain import quantise
+from trading.ai import AiCost, ai_cost_estimate, cost_refusal
+from trading.models import Bot
+
+# What an estimate depends on.
+PRICED_BY = ("account", "timeframe", "symbols", "analyst_profile")
+
+
+# Unfold carries no types; what it adds to Django's widgets is its look.
+if TYPE_CHECKING:
+    UnfoldBooleanWidget = forms.CheckboxInput
+    BotBase = forms.ModelForm[Bot]
+else:
+    from unfold.widgets import UnfoldBooleanWidget
+
+    BotBase = forms.ModelForm
+
+
+class BotForm(BotBase):
+    """Refuses a red estimate that is not ticked. What was agreed to is kept as the share of equity
+    it was then; a cheaper setting needs no new consent."""
+
+    accept_ai_cost = forms.BooleanField(
+        required=False,
+        label="I agree to this AI cost",
+        widget=UnfoldBooleanWidget,
+        help_text="Needed where the estimate is over 3 % of the account's equity a month.",
+    )
+
+    class Meta:
+        model = Bot
+        fields = (
+            "account",
+            "name",
+            "timeframe",
+            "symbols",
+            "analyst_profile",
+            "prompt_version",
+            "autonomy",
+            "capital_share",
+            "exit_settings",
+            "ai_daily_cap",
+            "ai_fallback",
+        )
+
+    agreed_to: AiCost | None = None
+
+    def clean(self) -> dict[str, Any] | None:
+        cleaned = super().clean() or {}
+        if all(cleaned.get(name) for name in PRICED_BY):
+            self._price(cleaned)
+        return cleaned
+
+    def _price(self, cleaned: dict[str, Any]) -> None:
+        bot = Bot(
+            name=cleaned.get("name") or "This bot",
+            ai_cost_accepted=self.instance.ai_cost_accepted,
+            prompt_version=cleaned.get("prompt_version"),
+            **{name: cleaned[name] for name in PRICED_BY},
+        )
+        if not isinstance(bot.symbols, list):
+            # The row's own check says what is wrong with them.
+            return
+        refusal = cost_refusal(bot)
+        if not refusal:
+            return
+        cost = ai_cost_estimate(bot)
+        if cost.share_of_equity_per_month is None or not cleaned.get("accept_ai_cost"):
+            raise ValidationError({"accept_ai_cost": refusal})
+        self.agreed_to = cost
+        self.instance.ai_cost_accepted = quantise(cost.share_of_equity_per_month)
