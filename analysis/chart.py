@@ -95,6 +95,7 @@ def printed(study: Study, axis: PriceAxis, factor: float) -> Printed:
         numbers=[float(price) * factor for price in shown],
         ticks=[float(tick) for tick in axis.ticks()],
         table=table.tolist(),
+        unit=10.0 ** -index_decimals(axis),
     )
 
 

@@ -40,6 +40,8 @@ MARKER_GAP = 8
 MARKER_ROOM = 0.05
 CLEAR_OF_NUMBER = 0.03
 CLEAR_OF_TICK = 0.01
+# So far apart one guess can't be near enough to both.
+MARKERS_APART = 0.06
 
 Flags = npt.NDArray[np.bool_]
 
@@ -58,12 +60,13 @@ class Printed(NamedTuple):
     """Prices that stand on the picture or in the text beside it, in drawn units.
 
     ``numbers`` are levels, averages and the last close; ``ticks`` those of the axis; ``table``
-    the candles of the newest bars.
+    the candles of the newest bars. ``unit`` is one in the last printed place.
     """
 
     numbers: Sequence[float]
     ticks: Sequence[float]
     table: Sequence[float]
+    unit: float
 
 
 def secrets_of(given: AnalysisInput, style: ChartStyle) -> Secrets:
@@ -94,7 +97,9 @@ def marker_slots(drawn: CandleWindow, printed: Printed, digest: bytes) -> tuple[
     bars = range(MARKER_MARGIN, len(drawn) - TABLE_BARS)
     first = _pick(_conditions(drawn.high, 1, span, printed), bars, first_number)
     others = [bar for bar in bars if abs(bar - first) >= MARKER_GAP]
-    second = _pick(_conditions(drawn.low, -1, span, printed), others, second_number)
+    apart = _apart(drawn.low, [float(drawn.high[first])], MARKERS_APART * span)
+    extreme, *rest = _conditions(drawn.low, -1, span, printed)
+    second = _pick((extreme, apart, *rest), others, second_number)
     return first, second
 
 
@@ -108,7 +113,7 @@ def _conditions(prices: Floats, sign: int, span: float, printed: Printed) -> tup
         signed < signed.max(),
         signed <= signed.max() - MARKER_ROOM * span,
         _apart(prices, printed.numbers, CLEAR_OF_NUMBER * span),
-        _apart(prices, printed.table, 0.0),
+        _apart(prices, printed.table, printed.unit),
         signed > np.maximum(before, after),
         _apart(prices, printed.ticks, CLEAR_OF_TICK * span),
     )

@@ -26,11 +26,11 @@ from exchange.candles import CandleWindow, to_ms
 from tests.analysis.candle_makers import given
 
 BYTES = {
-    "usual": "4a86dc965e5db6043aa3f04896749d0901b7125c5f247d71450b08f7360bdb96",
-    "large": "07c0bade189cbaddd00d78654a20c2389c684bba18feb3c1c8b018c757784867",
-    "copy": "71cac07a37a3894ad54e5f3e68106b9fc24e639f77d50025e5085c23275723e0",
+    "usual": "5ca9d9e877d534652bff8f1b8f66b1ba56a4fdc92a92a826982547110149e16a",
+    "large": "027fac330b161ef0d8835608ad9bcea76dbca480e6a7292b360ca37ed7376834",
+    "copy": "221d33ba2bad1cd9da81afb38bd62afe10a12d82c2fed849d7059c56c187ea91",
 }
-PIXELS = "37c18b85e0d51d446440392d1760ba723478181d72cf031c7871ca3774936144"
+PIXELS = "a2d30311d7d4dfc88d11f602ec647a716f17850460b0e3dda7b7b618b0263aaa"
 STYLES = {
     "usual": ChartStyle(),
     "large": ChartStyle(scale=PATCH_SCALE),
@@ -81,7 +81,7 @@ def test_facts_are_the_pinned_ones() -> None:
     facts = render(fixed_chart()).facts
     assert (facts.chart_id, facts.question_id) == ("HJFV", "Q47D7L")
     assert facts.factor == Decimal("0.1207694522")
-    assert facts.markers == (Decimal("60.946304"), Decimal("60.765150"))
+    assert facts.markers == (Decimal("60.562257"), Decimal("60.765150"))
 
 
 def test_fresh_process_draws_the_same_bytes() -> None:

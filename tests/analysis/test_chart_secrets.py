@@ -100,6 +100,8 @@ def test_markers_stand_before_the_table_and_are_no_extremes(seed: int, bars: int
     span = visible.high.max() - visible.low.min()
     assert high <= visible.high.max() - 0.05 * span
     assert low >= visible.low.min() + 0.05 * span
+    # No single guess is within the tolerated 2.5 % of both.
+    assert abs(high - low) > 0.05 * span
 
 
 @given_that(st.integers(0, 10_000), BARS)
@@ -117,7 +119,8 @@ def test_value_of_a_marker_stands_nowhere_else(seed: int, bars: int) -> None:
         )
         newest = made.window.tail(20)
         table = np.concatenate((newest.open, newest.high, newest.low, newest.close)) * factor
-        assert float(marker) not in np.round(table, 6)
+        # At the two places that are printed.
+        assert round(float(marker), 2) not in np.round(table, 2)
 
 
 def test_market_that_never_moved_still_has_markers() -> None:
