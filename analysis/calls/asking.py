@@ -235,13 +235,14 @@ def _in_turn(
 
 
 def _ask(asking: Asking, claim: Claim, question: ModelQuestion, deadline_at: float) -> ModelReply:
-    clock = asking.clock
+    clock, gateway = asking.clock, gateway_for(asking.profile)
     if not evidence.call_sent(claim, clock.now()):
         raise AnalystUnavailable("Another worker took this question over.")
     fault_point("K3")
-    gateway = gateway_for(asking.profile)
+    # Whoever finds the row later takes it for abandoned by the profile's limit.
+    ends_at = min(deadline_at, clock.monotonic() + asking.profile.timeout_s)
     return gateway.ask(
-        question, deadline_at - clock.monotonic(), _late_listener(asking, claim, deadline_at)
+        question, ends_at - clock.monotonic(), _late_listener(asking, claim, ends_at)
     )
 
 

@@ -256,8 +256,8 @@ def test_absurd_usage_is_kept_within_bounds(sim: OpenAiSim, asking: Asking) -> N
 
 def test_late_answer_is_kept_paid_and_not_used(sim: OpenAiSim, asking: Asking) -> None:
     usage = {"input_tokens": 1000, "output_tokens": 100}
-    again(sim, "slow", s=1.0, answer="scripted", text=ANSWER, usage=usage)
-    call = no_answer(asking, seconds=0.6)
+    again(sim, "slow", s=2.0, answer="scripted", text=ANSWER, usage=usage)
+    call = no_answer(asking, seconds=1.5)
     assert (call.state, call.reason_code) == (CallState.FAILED, "timeout")
     assert spent_today("bot:1", today()) == call.reserved_cost
     until(lambda: ModelCall.objects.get().state == CallState.LATE)
@@ -268,6 +268,15 @@ def test_late_answer_is_kept_paid_and_not_used(sim: OpenAiSim, asking: Asking) -
     with pytest.raises(NoAnswer, match="after its deadline"):
         put(asking)
     assert len(sim.calls) == 1
+
+
+def test_no_call_takes_longer_than_its_profile_allows(sim: OpenAiSim, asking: Asking) -> None:
+    asking.profile.timeout_s = 1
+    again(sim, "slow", s=20)
+    started = time.monotonic()
+    call = no_answer(asking, seconds=60)
+    assert call.reason_code == "timeout"
+    assert time.monotonic() - started < 10
 
 
 def test_answer_on_record_is_not_asked_for_again(sim: OpenAiSim, asking: Asking) -> None:
