@@ -65,21 +65,10 @@ STATE_FIELDS = (
     "State",
     {"fields": ("can_ask", "grade_now", "health_now", "key_now", "kind", "version", "created_at")},
 )
+SERVER_FIELDS = ("base_url", "model", "api_style", "api_key", "knowledge_cutoff")
+KEYED_SERVER_FIELDS = (*SERVER_FIELDS[:-1], "remove_api_key", SERVER_FIELDS[-1])
+NAME_FIELDS = (None, {"fields": ("name", "is_active")})
 MODEL_FIELDS = (
-    (None, {"fields": ("name", "is_active")}),
-    (
-        "Model",
-        {
-            "fields": (
-                "base_url",
-                "model",
-                "api_style",
-                "api_key",
-                "remove_api_key",
-                "knowledge_cutoff",
-            )
-        },
-    ),
     (
         "Prices, in US dollars",
         {
@@ -252,10 +241,11 @@ class AnalystProfileAdmin(KeptAdmin):
 
     def get_fieldsets(self, request: HttpRequest, obj: AnalystProfile | None = None) -> Any:
         if obj is None:
-            return MODEL_FIELDS
+            return (NAME_FIELDS, ("Model", {"fields": SERVER_FIELDS}), *MODEL_FIELDS)
         if not obj.asks_a_model:
             return ((None, {"fields": ("name", "kind", "is_active", "created_at")}),)
-        return (STATE_FIELDS, *MODEL_FIELDS)
+        server = KEYED_SERVER_FIELDS if obj.api_key_sealed else SERVER_FIELDS
+        return (STATE_FIELDS, NAME_FIELDS, ("Model", {"fields": server}), *MODEL_FIELDS)
 
     def get_readonly_fields(
         self, request: HttpRequest, obj: AnalystProfile | None = None

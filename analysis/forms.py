@@ -118,7 +118,7 @@ class ModelProfileForm(ProfileBase):
         """A stored key is not sent to another server just because the address was changed."""
         moved = "base_url" in self.changed_data and "base_url" in given
         if given.get("api_key") and given.get("remove_api_key"):
-            self.add_error("remove_api_key", "Either enter a new key or remove the old one.")
+            self.add_error("api_key", "Either enter a new key or remove the old one.")
         settled = given.get("api_key") or given.get("remove_api_key")
         if moved and self.instance.api_key_sealed and not settled:
             text = "The stored key was entered for another server: enter one for this server."
