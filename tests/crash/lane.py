@@ -40,6 +40,7 @@ ENTRY_POINTS = ("K8", "K9", "K10", "K11", "K12", "K13")
 OTHER_POINTS = ("K14", "K15", "K16")
 # An order may be unknown afterwards, and the proof that it is absent takes 30 s.
 UNPROVEN_POINTS = ("K9", "K10", "K11", "K15")
+MARKET_EXITS = ("stop_loss", "take_profit", "tightened_stop", "breakeven")
 POINTS = (*WORKER_POINTS, *ENTRY_POINTS, *OTHER_POINTS)
 
 
@@ -51,6 +52,8 @@ class Result:
     gap_s: float = 0.0
     settled_s: float = 0.0
     failures: list[str] = field(default_factory=list)
+    # False where the market closed the trade before the strike: nothing was shown either way.
+    played: bool = True
 
 
 class Lane:
@@ -63,6 +66,7 @@ class Lane:
         role = "trader" if stage.apart else "everything"
         self._trader = Part(stage.warm, role, account.pk)
         self._struck: int | None = None
+        self._target: Trade | None = None
         self._bot = self._new_bot("1h")
 
     def case(self, point: str) -> Result:
@@ -93,11 +97,12 @@ class Lane:
             self._flatten()
             result.gap_s = self._oracle.worst_gap_s(began_ms)
         except NeverCame as exc:
+            result.played = not self._market_was_first()
             fate = self._fate(self._struck) if self._struck else ""
             result.failures.append(f"{exc}; {fate}; {self._newest_command()}")
         finally:
             order.unlink(missing_ok=True)
-            self._struck = None
+            self._struck = self._target = None
         if result.gap_s > MAX_GAP_S:
             result.failures.append(f"a position stood without a stop for {result.gap_s:.1f} s")
         result.failures = [f"{point}: {text}" for text in result.failures]
@@ -115,7 +120,7 @@ class Lane:
             return self._cycle
         if point in ENTRY_POINTS:
             return self._signal
-        trade = self._opened()
+        trade = self._target = self._opened()
         if point == "K14":
             return lambda: self._command("move_stop", trade, self._levels(trade))
         if point == "K15":
@@ -178,6 +183,13 @@ class Lane:
             if trade := guarded.first():
                 return trade
         raise NeverCame("no trade came of it")
+
+    def _market_was_first(self) -> bool:
+        """Whether stop or target closed the trade that was to be acted on."""
+        if self._target is None:
+            return False
+        self._target.refresh_from_db()
+        return self._target.exit_reason in MARKET_EXITS
 
     def _until_sure(self) -> None:
         """Wait until the trader doubts nothing: entries are dropped as long as it does."""

@@ -108,6 +108,10 @@ class _Game:
 
     def _one(self, lane: Lane, point: str) -> None:
         result = lane.case(point)
+        if not result.played:
+            self._say(f"{point}: the market closed the trade first; played again")
+            self._jobs.put(point)
+            return
         self.broken += result.failures
         self._tally.add(
             point, gap_s=result.gap_s, settled_s=result.settled_s, failures=result.failures
