@@ -48,9 +48,15 @@ def caption(item: Item) -> str:
 
 def _samples(items: list[Item]) -> list[Item]:
     """The first item of each kind: repeats of one and the same picture are no kind."""
-    kinds = {
-        (caption(item), item.spec.ending if item.spec else ""): item
-        for item in reversed(items)
-        if item.group is not Group.STABILITY
-    }
+    kinds = {_kind(item): item for item in reversed(items) if item.group is not Group.STABILITY}
     return sorted(kinds.values(), key=items.index)
+
+
+def _kind(item: Item) -> tuple[object, ...]:
+    """Where the drift is the point of a picture, every drift is a kind of its own."""
+    spec = item.spec
+    if spec is None:
+        return (item.group, item.variant)
+    drifts = item.group in (Group.READING, Group.DRIFT) and not item.mirrored
+    market = spec.market if item.group is Group.EXTREMES else ""
+    return (item.group, item.variant, market, spec.drift_t if drifts else 0.0, spec.ending)

@@ -102,9 +102,10 @@ def test_without_counted_tokens_nothing_is_guessed_or_saved() -> None:
         probe_save(profile, ProbeReport(costs, None, {}, True))
 
 
-def test_a_profile_changed_meanwhile_is_left_alone(sim: OpenAiSim) -> None:
-    profile = reader(sim, "sim-patch")
-    report = probe(profile)
+def test_a_profile_changed_meanwhile_is_left_alone() -> None:
+    profile = ModelProfileFactory.create()
+    costs = (PictureCost(1152, 768, 1037), PictureCost(1536, 1024, 1844))
+    report = ProbeReport(costs, family_of(costs), {}, True)
     AnalystProfile.objects.filter(pk=profile.pk).update(version=5)
     with pytest.raises(AnalystUnavailable):
         probe_save(profile, report)

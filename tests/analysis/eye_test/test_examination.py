@@ -11,6 +11,7 @@ import pytest
 from analysis.budget import Purse
 from analysis.chart_style import ChartStyle
 from analysis.choices import CallPurpose, CallState, ExamState, Grade
+from analysis.eye_test.marks import grade_from
 from analysis.eye_test.plan import exam_plan
 from analysis.eye_test.prepare import Examiner
 from analysis.eye_test.run import Progress, eye_test_estimate, eye_test_run
@@ -96,9 +97,10 @@ def test_who_copies_text_fails_on_the_markers(
 ) -> None:
     sim.script("copycat")
     result = passed(examine(reader(sim), prompt_version))
+    assert result["P0"]
     assert not result["P2"]
-    assert not result["P1"]
-    assert not result["P15"]
+    good = {part for part, fine in result.items() if fine}
+    assert grade_from(good, short=False) == Grade.NONE
 
 
 def test_who_always_says_long_fails_on_the_mirror(
@@ -109,11 +111,11 @@ def test_who_always_says_long_fails_on_the_mirror(
     assert not result["P8"]
     assert not result["P10"]
     assert not result["P11"]
-    assert result["P1"]
-    assert result["P2"]
+    good = {part for part, fine in result.items() if fine}
+    assert grade_from(good, short=False) == Grade.READER
 
 
-def test_a_spent_purse_stops_and_the_rest_is_asked_later(
+def test_a_spent_purse_stops_it_and_nothing_is_asked_twice(
     sim: OpenAiSim, prompt_version: PromptVersion
 ) -> None:
     profile = reader(sim, max_concurrency=1, output_price=Decimal(1), max_output_tokens=1000)
@@ -132,19 +134,12 @@ def test_a_spent_purse_stops_and_the_rest_is_asked_later(
     assert len(sim.calls) == ModelCall.objects.filter(state__in=("accepted", "rejected")).count()
     assert len(sim.calls) > asked_before
     assert done.cost == sum(call.cost or 0 for call in ModelCall.objects.all())
-
-
-def test_a_finished_examination_again_costs_nothing(
-    sim: OpenAiSim, prompt_version: PromptVersion
-) -> None:
-    profile = reader(sim)
-    first = examine(profile, prompt_version)
-    calls = len(sim.calls)
+    asked_in_all = len(sim.calls)
     again = examine(profile, prompt_version)
-    assert again.pk != first.pk
-    assert again.results == first.results
+    assert again.pk != done.pk
+    assert again.results == done.results
     assert again.cost == 0
-    assert len(sim.calls) == calls
+    assert len(sim.calls) == asked_in_all
 
 
 def test_answers_of_the_wrong_form_are_asked_for_once_more(
