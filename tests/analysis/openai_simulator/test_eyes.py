@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -11,9 +12,11 @@ from analysis.answer.grounding import ground
 from analysis.answer.parse import parse_answer
 from analysis.answer.schema import ANSWER_SCHEMA
 from analysis.chart import RenderedChart, render
+from analysis.chart_layout import Layout
 from analysis.chart_style import ChartStyle
 from analysis.copies import mirrored
 from analysis.domain import AnalysisInput, ChartFacts, Direction
+from analysis.eye_test import pictures
 from analysis.prompts.numbers import numbers_table
 from tests.analysis.candle_makers import instrument, random_window
 from tests.analysis.openai_simulator.door import Door, data_url
@@ -70,6 +73,28 @@ def test_eyes_see_nothing_on_other_pictures(size: tuple[int, int]) -> None:
 def test_reader_gives_grounded_answers_that_flip_with_the_mirror(door: Door) -> None:
     answers = [_answered(door, picture) for picture in (given(3), mirrored(given(3)))]
     assert answers == [Direction.LONG, Direction.SHORT]
+
+
+def test_reader_admits_what_it_cannot_read_or_believe(door: Door) -> None:
+    shown, other = given(3), given(4)
+    chart = render(shown, ChartStyle())
+    layout = Layout(1)
+    assert _said(door, pictures.blank(layout), shown, chart)["legible"] == "no"
+    inverted = _said(door, pictures.inverted(chart.png, layout), shown, chart)
+    assert (inverted["conflict"], inverted["direction"]) == ("within_image", "none")
+    conflicting = _said(door, chart.png, other, chart)
+    assert (conflicting["conflict"], conflicting["direction"]) == ("image_vs_table", "none")
+
+
+def _said(door: Door, png: bytes, told: AnalysisInput, chart: RenderedChart) -> dict[str, Any]:
+    """The answer about a picture beside the numbers of ``told``."""
+    words = numbers_table(told, render(told, ChartStyle()).facts)
+    door.sim.script("reader", times=1)
+    return door.fields(
+        words=f"Question {chart.facts.question_id}.\n\n{words}",
+        image=data_url(png),
+        schema=ANSWER_SCHEMA,
+    )
 
 
 def _answered(door: Door, shown: AnalysisInput) -> Direction:

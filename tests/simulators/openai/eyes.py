@@ -19,6 +19,8 @@ from tests.simulators.openai.paper import BOTTOM, EDGE, LEFT, TOP, Paper, paper_
 ID_CHARACTERS = "ACDEFGHJKLMNPQRTUVWXYZ234679"
 TIMEFRAMES = ["1m", "3m", "5m", "15m", "30m", "1h", "2h", "4h", "6h", "8h", "12h", "1d", "1w"]
 BARS = range(60, 101)
+# What every whole chart shows.
+NEEDED = ("last_close", "marker_1", "marker_2", "visible_high", "visible_low")
 
 # Places and sizes at scale 1.
 HEADER_ROWS = (19, 41)
@@ -70,11 +72,16 @@ def look(picture: Image.Image) -> dict[str, Any]:
     chart_id, bars = header
     candles = candles_of(paper, bars)
     seen: dict[str, Any] = {"chart_id": chart_id, "legible": "all", **_printed(paper)}
+    if axis.slope > 0:
+        # Prices that grow downwards: nothing that is drawn can be believed.
+        seen["conflict"] = "within_image"
     for name, row in _markers(paper).items():
         seen[name] = round(axis.price(row), 4)
     if candles is not None:
         seen |= _extremes(candles, axis)
         seen |= _course(candles)
+    if not set(NEEDED) <= set(seen):
+        seen["legible"] = "partly"
     return seen | _relations(seen)
 
 
@@ -215,7 +222,8 @@ def _find(solid: Any, shape: Any) -> int | None:
     """Top row of the place where ``shape`` stands whole with the least ink around it."""
     high, wide = shape.shape
     base = 0 if shape[0].all() else high - 1
-    runs = np.lib.stride_tricks.sliding_window_view(solid, wide, axis=1).all(axis=2)
+    counted = np.cumsum(np.pad(solid, ((0, 0), (1, 0))), axis=1, dtype=np.int32)
+    runs = counted[:, wide:] - counted[:, :-wide] == wide
     best: tuple[float, int] | None = None
     for row, column in np.argwhere(runs).tolist():
         top = row - base

@@ -75,8 +75,9 @@ def _perfect(task: Task) -> Outcome:
 
 
 def _reader(task: Task) -> Outcome:
-    """As perfect, but by its own eyes alone."""
-    known = readers.perfect(task.truths.seen(task.ask), words_of(task.ask.user))
+    """As perfect, but by its own eyes alone; says so when it can't make out a chart."""
+    seen = task.truths.seen(task.ask) or {"legible": "no"}
+    known = readers.perfect(seen, words_of(task.ask.user))
     return Outcome(task.answer(known))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from tests.simulators.openai.hostile import ATTACKS, EXTRA_FIELDS
@@ -73,25 +73,37 @@ def mutated(text: str, seed: int) -> str:
 def generated(seed: int) -> str:
     """A text that a small grammar of JSON (and of nearly JSON) gives."""
     chance = random.Random(f"generated:{seed}")
-    return _value(chance, chance.randint(0, 5))
+    return _value(chance, chance.randint(1, 6))
 
 
 def injected(text: str, n: int) -> str:
-    """``text`` with the ``n``-th attack in one of its words or as a field of its own."""
+    """``text`` with the ``n``-th attack in one of its words; every third with a field too many."""
     chance = random.Random(f"injected:{n}")
     attack = ATTACKS[n % len(ATTACKS)]
     answer = _object(text)
     if answer is None:
         return attack
+    places = list(_words(answer))
+    if n % 3 == 1:
+        # Where free words are allowed, the attack itself is no reason to refuse the answer.
+        places = [place for place in places if " " in place[0][place[1]]] or places
+    if places:
+        holder, key = chance.choice(places)
+        holder[key] = attack
     if n % 3 == 2:
         name, value = EXTRA_FIELDS[n // 3 % len(EXTRA_FIELDS)]
-        return json.dumps({**answer, name: value}, ensure_ascii=False)
-    places = [name for name, value in answer.items() if isinstance(value, str)]
-    if n % 3 == 1:
-        places = [name for name in places if name.startswith(("case", "strongest"))] or places
-    if places:
-        answer[chance.choice(places)] = attack
+        answer[name] = value
     return json.dumps(answer, ensure_ascii=False)
+
+
+def _words(value: Any) -> Iterator[tuple[Any, Any]]:
+    """Every text in an answer, as what holds it and its key there."""
+    pairs = value.items() if isinstance(value, dict) else enumerate(value)
+    for key, part in list(pairs):
+        if isinstance(part, str):
+            yield value, key
+        elif isinstance(part, dict | list):
+            yield from _words(part)
 
 
 def _object(text: str) -> dict[str, Any] | None:
@@ -193,19 +205,18 @@ def _deep(text: str, chance: random.Random) -> str:
     return "[" * depth + text + "]" * depth
 
 
+# What leaves valid JSON comes more often: it gets furthest.
 _CHANGES: tuple[Change, ...] = (
+    *(_with_value,) * 6,
+    *(_moved,) * 6,
+    *(_swapped,) * 3,
+    *(_renamed,) * 2,
+    *(_without_field,) * 2,
+    *(_twice,) * 2,
     _cut,
     _flip,
     _repeat,
     _fence,
-    _with_value,
-    _with_value,
-    _with_value,
-    _without_field,
-    _twice,
-    _swapped,
-    _renamed,
-    _moved,
     _deep,
 )
 

@@ -48,7 +48,11 @@ class Paper(NamedTuple):
         """Where the price panel has that colour."""
         rows = slice(self.px(TOP), self.px(BOTTOM))
         panel = self.pixels[rows, self.px(LEFT) : self.px(EDGE)]
-        return (np.abs(panel - np.array(colour, np.int16)) < SAME_COLOUR).all(axis=2)
+        red, green, blue = (
+            np.abs(panel[:, :, part] - np.int16(value)) < SAME_COLOUR
+            for part, value in enumerate(colour)
+        )
+        return red & green & blue
 
 
 def paper_of(picture: Image.Image) -> Paper | None:

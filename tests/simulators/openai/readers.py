@@ -10,6 +10,8 @@ from tests.simulators.openai.wording import Words
 
 STOP_ATR = 1.5
 TARGET_R = 2.5
+# Share by which two prices may differ and still be the same, rounded differently.
+SAME_PRICE = 0.001
 ID_CHARACTERS = "ACDEFGHJKLMNPQRTUVWXYZ234679"
 PLAN = ("entry", "stop", "target")
 # What stands on pictures in words and figures, or follows from them.
@@ -32,8 +34,19 @@ Known = dict[str, Any]
 def perfect(truth: Mapping[str, Any], words: Words) -> Known:
     """Everything that is known, and a plan by the trend where the truth has none."""
     known = {"question_id": words.question_id, "last_close": words.last_close, **truth}
-    known.setdefault("direction", trend(words))
+    if _contradicted(known, words):
+        known.setdefault("conflict", "image_vs_table")
+    doubtful = known.get("conflict", "none") != "none" or known.get("legible", "all") != "all"
+    known.setdefault("direction", "none" if doubtful else trend(words))
     return planned(known, words)
+
+
+def _contradicted(known: Known, words: Words) -> bool:
+    """Whether picture and table name different last prices."""
+    if known.get("last_close") is None or words.last_close is None:
+        return False
+    shown = float(known["last_close"])
+    return abs(shown - words.last_close) > SAME_PRICE * abs(shown)
 
 
 def copycat(truth: Mapping[str, Any], words: Words, chance: random.Random) -> Known:

@@ -243,8 +243,9 @@ async def _sent(request: web.Request, packed: Packed) -> web.StreamResponse:
     response.content_length = len(packed.body)
     await response.prepare(request)
     step = max(1, -(-len(packed.body) // DRIP_PIECES))
-    for start in range(0, len(packed.body), step):
+    starts = range(0, len(packed.body), step)
+    for start in starts:
+        await asyncio.sleep(packed.drip_s / len(starts))
         await response.write(packed.body[start : start + step])
-        await asyncio.sleep(packed.drip_s / DRIP_PIECES)
     await response.write_eof()
     return response
