@@ -205,11 +205,18 @@ def _send(asking: Asking, claim: Claim, question: ModelQuestion, deadline_at: fl
         raise NoAnswer(claim.call, fresh=True) from failed
     except Exception as error:
         unsent = evidence.never_left(claim.call)
-        code = "not_sent" if isinstance(error, AnalystUnavailable) else "error"
-        evidence.call_failed(claim, code, str(error), ZERO if unsent else claim.reserved, now())
+        code, cost = ("not_sent", ZERO) if unsent else ("error", claim.reserved)
+        evidence.call_failed(claim, code, _told(error), cost, now())
         raise
     health_success(asking.profile, now())
     return reply
+
+
+def _told(error: Exception) -> str:
+    """An error as a row may keep it: the text of one that nobody thought of may hold anything."""
+    if isinstance(error, AnalystUnavailable):
+        return str(error)
+    return f"The call failed with {type(error).__name__}."
 
 
 def _in_turn(

@@ -12,12 +12,14 @@ import pytest
 from analysis.analysts.openai import OpenAiAnalyst
 from analysis.analysts.recorded import RecordedAnalyst
 from analysis.analysts.technical import TechnicalAnalyst
+from analysis.calls.gateway import ModelGateway
 from analysis.domain import AnalysisInput, Direction, Recommendation
 from analysis.errors import AnalysisInvalid, AnalystUnavailable
 from analysis.models import Analysis, ModelCall
 from analysis.services import analysis_obtain
 from tests.analysis.calls.asking_kit import asking_of, chart_input, in_seconds, plant, profile_at
 from tests.analysis.candle_makers import given, random_window
+from tests.factories.analysis import ModelProfileFactory
 from tests.simulators.openai.server import OpenAiSim
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -29,6 +31,8 @@ SETUP, NO_SETUP = 3, 0
 
 @pytest.fixture
 def sim() -> Iterator[OpenAiSim]:
+    # Loads the client once, which takes longer than the deadlines here.
+    ModelGateway(ModelProfileFactory.build(), "")
     with OpenAiSim() as running:
         yield running
 

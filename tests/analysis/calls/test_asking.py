@@ -18,6 +18,7 @@ from django.db import connection
 
 from analysis.budget import spent_today
 from analysis.calls.asking import Asking, NoAnswer, call_obtain, call_put, most_question_cost
+from analysis.calls.gateway import ModelGateway
 from analysis.calls.health import health_failure
 from analysis.choices import CallState
 from analysis.cost import cost_of
@@ -35,7 +36,7 @@ from tests.analysis.calls.asking_kit import (
     profile_at,
     today,
 )
-from tests.factories.analysis import ModelCallFactory
+from tests.factories.analysis import ModelCallFactory, ModelProfileFactory
 from tests.simulators.openai.server import OpenAiSim
 
 # Calls end in threads of their own, which see only what is committed.
@@ -46,6 +47,8 @@ ANSWER = "A hollow bar."
 
 @pytest.fixture
 def sim() -> Iterator[OpenAiSim]:
+    # Loads the client once, which takes longer than the deadlines here.
+    ModelGateway(ModelProfileFactory.build(), "")
     with OpenAiSim() as running:
         running.script("scripted", text=ANSWER)
         yield running
@@ -351,6 +354,7 @@ def test_fault_after_sending_leaves_a_paid_and_closed_row(
         fault_points.arm(None)
     call = ModelCall.objects.get()
     assert (call.state, call.reason_code) == (CallState.FAILED, "error")
+    assert call.reason == "The call failed with FaultRaised."
     assert call.cost == call.reserved_cost == spent_today("bot:1", today())
     assert len(sim.calls) == calls
 

@@ -13,6 +13,7 @@ import pytest
 
 from analysis.budget import spent_today
 from analysis.calls.asking import Asking
+from analysis.calls.gateway import ModelGateway
 from analysis.calls.looking import Look, look, question_of
 from analysis.choices import CallState
 from analysis.copies import Copy
@@ -30,7 +31,7 @@ from tests.analysis.calls.asking_kit import (
     profile_at,
     today,
 )
-from tests.factories.analysis import ModelCallFactory
+from tests.factories.analysis import ModelCallFactory, ModelProfileFactory
 from tests.simulators.openai.server import OpenAiSim
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -38,6 +39,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture
 def sim() -> Iterator[OpenAiSim]:
+    # Loads the client once, which takes longer than the deadlines here.
+    ModelGateway(ModelProfileFactory.build(), "")
     with OpenAiSim() as running:
         yield running
 

@@ -9,6 +9,7 @@ import pytest
 
 from analysis.analysts.openai import OpenAiAnalyst
 from analysis.calls.asking import Asking
+from analysis.calls.gateway import ModelGateway
 from analysis.choices import CallState
 from analysis.domain import AnalysisInput
 from analysis.errors import AnalysisInvalid, AnalystError, AnalystUnavailable
@@ -21,6 +22,7 @@ from tests.analysis.calls.asking_kit import (
     plant,
     profile_at,
 )
+from tests.factories.analysis import ModelProfileFactory
 from tests.simulators.openai.server import OpenAiSim
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -30,6 +32,8 @@ SYMBOLS = 4
 
 @pytest.fixture
 def sim() -> Iterator[OpenAiSim]:
+    # Loads the client once, which takes longer than the deadlines here.
+    ModelGateway(ModelProfileFactory.build(), "")
     with OpenAiSim() as running:
         yield running
 
