@@ -16,7 +16,7 @@ from analysis.models import AnalystProfile, ModelCall, PromptVersion, Spend
 from analysis.prompts.tokens import text_tokens
 from analysis.prompts.versions import prompt_default
 from analysis.selectors import profile_refusal
-from exchange.choices import BYBIT_MODES, Mode
+from exchange.choices import Mode
 from exchange.domain import TIMEFRAMES, ZERO
 from exchange.models import ExchangeAccount
 from trading.domain.portfolio import PurseState
@@ -101,13 +101,15 @@ def answers_from_record(speed: float) -> bool:
 
 def model_refusal(bot: Bot) -> str:
     """Why the bot's model may not trade on its account's market, as one sentence, or ""."""
-    mode = Mode(bot.account.mode)
-    speed = bot.account.market_session.speed
+    if not bot.analyst_profile.asks_a_model:
+        return ""
+    account = bot.account
+    speed = account.market_session.speed
     return profile_refusal(
         bot.analyst_profile,
         prompt_of(bot),
-        real_orders=mode in BYBIT_MODES,
-        live=mode is Mode.LIVE,
+        real_orders=not account.uses_paper_ledger,
+        live=account.mode == Mode.LIVE,
         speed=speed or None,
         from_record=answers_from_record(speed),
     )

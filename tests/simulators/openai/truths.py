@@ -13,16 +13,35 @@ from tests.simulators.openai.eyes import look
 class Facts(Protocol):
     """What code knows about a picture it drew; any object with these fields will do."""
 
-    chart_id: Any
-    question_id: Any
-    last_close: Any
-    visible_high: Any
-    visible_low: Any
-    high_bars: Any
-    low_bars: Any
-    markers: Any
-    newest_hollow: Any
-    atr: Any
+    @property
+    def chart_id(self) -> Any: ...
+
+    @property
+    def question_id(self) -> Any: ...
+
+    @property
+    def last_close(self) -> Any: ...
+
+    @property
+    def visible_high(self) -> Any: ...
+
+    @property
+    def visible_low(self) -> Any: ...
+
+    @property
+    def high_bars(self) -> Any: ...
+
+    @property
+    def low_bars(self) -> Any: ...
+
+    @property
+    def markers(self) -> Any: ...
+
+    @property
+    def newest_hollow(self) -> Any: ...
+
+    @property
+    def atr(self) -> Any: ...
 
 
 def truth_of(facts: Facts, **more: object) -> dict[str, Any]:
