@@ -17,6 +17,7 @@ from analysis.chart_style import style_of
 from analysis.choices import CallPurpose, ExamState
 from analysis.copies import flipped
 from analysis.domain import Direction
+from analysis.errors import AnalystUnavailable
 from analysis.eye_test.ask import Asked
 from analysis.eye_test.parts_reading import axis_errors
 from analysis.eye_test.plan import Group, Question, golden_plan
@@ -68,6 +69,10 @@ def canary_run(
     sitting = Sitting(asking, examiner, identity, salt=f"canary {count}")
     asked: list[Asked] = []
     ask_all(sitting, golden_plan(GOLDEN_SEED, style_of(profile.image_family)), asked.append)
+    unanswered = sum(1 for each in asked if each.unanswered)
+    if unanswered:
+        # An outage is no change of the model.
+        raise AnalystUnavailable(f"The server left {unanswered} questions of the set unanswered.")
     return canary_store(
         profile=profile,
         prompt_version=prompt_version,

@@ -23,6 +23,21 @@ from analysis.eye_test.truth import Truth
 from exchange.domain import ZERO
 
 ATTEMPTS = (1, 2)
+# A question that no server answered in two attempts gets a new name in a later sitting.
+MOST_NAMES = 5
+# What tells nothing about the model.
+OUTAGES = frozenset(
+    {
+        FailureCode.TIMEOUT,
+        FailureCode.CONNECTION,
+        FailureCode.RATE_LIMITED,
+        FailureCode.SERVER,
+        FailureCode.AUTHENTICATION,
+        FailureCode.BAD_REQUEST,
+        "late",
+        "sender_died",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +46,8 @@ class Asked:
 
     ``fields`` is the JSON of the last answer, None where there was none; ``answer`` the parsed
     one of a production question, None where it was refused. ``problem`` is the code of what went
-    wrong, "" for a valid answer. ``cost`` is what was paid just now, in US dollars.
+    wrong, "" for a valid answer. ``cost`` is what was paid just now, in US dollars; ``fresh`` is
+    whether a call was made just now.
     """
 
     item: Item
@@ -43,6 +59,12 @@ class Asked:
     truth: Truth | None = None
     expected: tuple[str, ...] = ()
     cost: Decimal = ZERO
+    fresh: bool = False
+
+    @property
+    def unanswered(self) -> bool:
+        """Whether the server, not the model, is why there is no answer."""
+        return self.problem in OUTAGES
 
     @property
     def valid(self) -> bool:
@@ -70,9 +92,18 @@ def ask(asking: Asking, examiner: Examiner, item: Item, *, identity: str, salt: 
     single call without an answer is a result.
     """
     prepared = examiner.prepare(item)
-    digest = question_hash(identity, item, prepared.question, salt)
-    question = prepared.question
     asked = unasked(item, prepared)
+    for name in range(MOST_NAMES):
+        named = f"{salt}#{name}" if name else salt
+        digest = question_hash(identity, item, prepared.question, named)
+        asked = _attempts(asking, unasked(item, prepared), prepared, digest)
+        if asked.fresh or not asked.unanswered:
+            break
+    return asked
+
+
+def _attempts(asking: Asking, asked: Asked, prepared: Prepared, digest: str) -> Asked:
+    question = prepared.question
     for attempt in ATTEMPTS:
         asked, complaint = _attempt(asking, asked, prepared, question, (digest, attempt))
         if asked.valid or not _asks_again(asked):
@@ -96,6 +127,8 @@ def unasked(item: Item, prepared: Prepared) -> Asked:
 
 def _asks_again(asked: Asked) -> bool:
     """What a model says at first about a spoilt picture is the answer, and so is a refusal."""
+    if asked.unanswered:
+        return True
     return asked.item.control is Control.NOTHING and asked.problem != FailureCode.REFUSED
 
 
@@ -114,10 +147,12 @@ def _attempt(
     except NoAnswer as error:
         paid = (error.call.cost or ZERO) if error.fresh else ZERO
         problem = error.call.reason_code or "no_answer"
-        return replace(asked, problem=problem, cost=asked.cost + paid), None
+        fresh = asked.fresh or error.fresh
+        return replace(asked, problem=problem, cost=asked.cost + paid, fresh=fresh), None
     cost = asked.cost + ((put.call.cost or ZERO) if put.fresh else ZERO)
     text = put.reply.text
-    asked, complaint = read(replace(asked, cost=cost), prepared, text)
+    asked = replace(asked, cost=cost, fresh=asked.fresh or put.fresh)
+    asked, complaint = read(asked, prepared, text)
     if asked.problem:
         call_reject(put.call, asked.problem, complaint)
         return asked, (text, complaint)

@@ -85,9 +85,9 @@ def eye_test_run(
     """Examine ``profile`` with this prompt and grade it.
 
     Goes on where an unfinished examination of the same identity and seed was broken off; what was
-    answered then is not asked again. Stops when a purse is spent or the server pauses: then the
-    state is FAILED, the note says why, and there is no grade. ``share`` (0..1) asks for a smaller
-    form than the two that count.
+    answered then is not asked again. Stops when a purse is spent or the server pauses, and has no
+    result when the server left questions unanswered: then the state is FAILED, the note says why,
+    and there is no grade. ``share`` (0..1) asks for a smaller form than the two that count.
     """
     examiner = _examiner(prompt_version, seed)
     items = _plan(profile, examiner, short, share)
@@ -104,6 +104,10 @@ def eye_test_run(
         # An interrupt or a fault of this program: the answers so far are on record all the same.
         _finished(exam, asked, clock, note=f"broken off: {type(error).__name__}")
         raise
+    unanswered = sum(1 for each in asked if each.unanswered and each.fresh)
+    if unanswered:
+        # They can be asked again; only what stays unanswered sitting after sitting counts.
+        return _finished(exam, asked, clock, note=f"the server left {unanswered} unanswered")
     place = {item.key: index for index, item in enumerate(items)}
     results = results_of(
         # Parts that take the first so many answers take the same ones whoever answered sooner.

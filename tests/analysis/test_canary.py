@@ -11,7 +11,7 @@ from analysis.budget import Purse
 from analysis.canary import GOLDEN_SEED, alarm_of, canary_run, canary_store
 from analysis.chart_style import ChartStyle
 from analysis.choices import ExamState, Grade
-from analysis.errors import BudgetSpent
+from analysis.errors import AnalystUnavailable, BudgetSpent
 from analysis.eye_test.plan import golden_plan
 from analysis.eye_test.prepare import Examiner
 from analysis.identity import reading_identity
@@ -143,6 +143,18 @@ def test_a_run_that_was_not_paid_for_leaves_no_row(sim: OpenAiSim, profile: Anal
         run(profile, "0.12")
     assert not CanaryRun.objects.exists()
     assert len(sim.calls) > 0
+
+
+def test_an_outage_is_no_alarm(sim: OpenAiSim, profile: AnalystProfile) -> None:
+    sim.script("server_error", times=2)
+    profile.max_concurrency = 1
+    with pytest.raises(AnalystUnavailable, match="1 questions"):
+        run(profile)
+    assert not CanaryRun.objects.exists()
+    answered = len(sim.calls)
+    assert run(profile).results["shares"]["valid"] == [40, 40]
+    # Only what had no answer was asked again.
+    assert len(sim.calls) == answered + 1
 
 
 @pytest.mark.django_db

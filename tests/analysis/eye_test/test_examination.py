@@ -157,9 +157,25 @@ def test_a_server_that_fails_breaks_it_off_without_a_grade(
     sim: OpenAiSim, prompt_version: PromptVersion
 ) -> None:
     sim.script("server_error")
-    profile = reader(sim, max_concurrency=1, safe_mode_after=3)
-    exam = examine(profile, prompt_version)
+    exam = examine(reader(sim, max_concurrency=1, safe_mode_after=6), prompt_version)
     assert exam.state == ExamState.FAILED
     assert exam.note
     assert exam.grade == Grade.NONE
-    assert len(sim.calls) < 10
+    assert len(sim.calls) == 6
+
+
+def test_what_the_server_left_unanswered_is_asked_again_later(
+    sim: OpenAiSim, prompt_version: PromptVersion
+) -> None:
+    sim.script("server_error", times=2)
+    profile = reader(sim, max_concurrency=1)
+    exam = examine(profile, prompt_version)
+    assert exam.state == ExamState.FAILED
+    assert exam.note == "the server left 1 unanswered"
+    answered = len(sim.calls)
+    # Both attempts at that question are used up, but the model has not failed at it.
+    done = examine(profile, prompt_version)
+    assert done.pk == exam.pk
+    assert done.state == ExamState.DONE
+    assert len(sim.calls) == answered + 1
+    assert False not in passed(done).values()
