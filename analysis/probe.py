@@ -87,9 +87,14 @@ class ProbeReport:
         return found
 
     @property
+    def smallest_text(self) -> float:
+        """Pixels of the smallest text on a chart as it is drawn for the family."""
+        return LEGEND_SIZE * (PATCH_SCALE if self.family is ImageFamily.PATCH else TILE_SCALE)
+
+    @property
     def is_legible(self) -> bool:
         """Whether charts have no text too small for this model, with the reserve asked for."""
-        return self.floor is not None and self.floor * LEGIBILITY_RESERVE <= LEGEND_SIZE
+        return self.floor is not None and self.floor * LEGIBILITY_RESERVE <= self.smallest_text
 
 
 def probe_run(*, profile: AnalystProfile, purses: Sequence[Purse], clock: Clock) -> ProbeReport:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from dataclasses import replace
 from decimal import Decimal
 from io import StringIO
 from typing import Any
@@ -92,6 +93,8 @@ def test_type_of_which_a_larger_size_is_misread_is_no_floor() -> None:
     report = ProbeReport((), None, {10: 1.0, 12: 1.0, 14: 0.9, 16: 1.0}, True)
     assert report.floor == 16
     assert not report.is_legible
+    # A model of patches gets larger charts.
+    assert replace(report, family=ImageFamily.PATCH).is_legible
 
 
 def test_without_counted_tokens_nothing_is_guessed_or_saved() -> None:

@@ -9,7 +9,6 @@ from typing import Any
 from django.core.management.base import CommandError
 
 from analysis.budget import Purse
-from analysis.chart_layout import LEGEND_SIZE
 from analysis.choices import ImageFamily
 from analysis.errors import AnalystUnavailable
 from analysis.eye_test.marks import LEGIBILITY_RESERVE
@@ -58,7 +57,7 @@ class Command(DatabaseCommand):
         verdict = "large enough" if report.is_legible else "TOO SMALL"
         self.stdout.write(
             f"Smallest type read: {report.floor or 'none'} px; the smallest on a chart is "
-            f"{LEGEND_SIZE} px, {verdict} with a reserve of {LEGIBILITY_RESERVE}"
+            f"{report.smallest_text:.0f} px, {verdict} with a reserve of {LEGIBILITY_RESERVE}"
         )
         order = "in the order of the schema" if report.keys_in_order else "IN ANOTHER ORDER"
         self.stdout.write(f"Fields come {order}.")
