@@ -21,8 +21,8 @@ from pytest_django.fixtures import Settings
 from analysis.chart import RenderedChart, render
 from analysis.chart_source import MarketChartSource
 from analysis.chart_style import style_of
-from analysis.choices import CallState
-from analysis.models import Analysis, AnalystProfile, ChartImage, ModelCall, Spend
+from analysis.choices import CallState, HealthState
+from analysis.models import Analysis, AnalystHealth, AnalystProfile, ChartImage, ModelCall, Spend
 from analysis.profiles import api_key_set
 from analysis.prompts.versions import prompt_default
 from exchange.choices import Mode
@@ -32,14 +32,22 @@ from tests.crash.prepare import loosen
 from tests.factories import ModelProfileFactory
 from tests.simulators.openai.server import OpenAiSim
 from tests.simulators.openai.truths import truth_of
-from trading.choices import Autonomy, BotState, RiskProfile, SignalState, TradeState
+from trading.choices import (
+    AiFallback,
+    Autonomy,
+    BotState,
+    CommandKind,
+    RiskProfile,
+    SignalState,
+    TradeState,
+)
 from trading.cycle.run import cycle_run
 from trading.cycle.schedule import cycle_request
 from trading.execution.desk import Desk
 from trading.execution.lease import AccountLease
 from trading.execution.loop import Trader
-from trading.models import Bot, Cycle, CycleStep, RiskLimits, Signal, Trade
-from trading.services import account_create, bot_create
+from trading.models import Bot, Cycle, CycleStep, Event, RiskLimits, Signal, Trade
+from trading.services import account_create, bot_create, command_request
 from trading.wiring import WALL, cycle_ports, forget_markets, open_venue
 
 SYMBOLS = tuple(PROFILES)
@@ -240,6 +248,19 @@ def test_ten_charts_are_looked_at_stored_and_traded_on_paper(
     assert len(sim.calls) == before
     assert summary(again) == "10 of 10 read, $0.00"
 
+    # Exits need neither a purse nor a model that is well.
+    AnalystHealth.objects.filter(profile=floor.profile).update(state=HealthState.SAFE)
+    Spend.objects.update(amount=Decimal(5))
+    trade = traded[0]
+    command_request(
+        account=floor.account,
+        kind=CommandKind.CLOSE,
+        idempotency_key="close",
+        actor=None,
+        target=trade.pk,
+    )
+    floor.until(Trade.objects.filter(pk=trade.pk, state=TradeState.CLOSED).exists)
+
 
 def test_four_symbols_that_fail_leave_the_other_six_alone(
     open_floor: Callable[..., Floor], sim: OpenAiSim
@@ -305,6 +326,22 @@ def test_a_storm_beyond_the_deadline_executes_nothing(
     assert summary(floor.cycle()).startswith("10 of 10 read")
     floor.settle()
     assert not Trade.objects.exists()
+
+
+def test_in_safe_mode_the_rules_take_over(open_floor: Callable[..., Floor], sim: OpenAiSim) -> None:
+    floor = open_floor(max_concurrency=1, safe_mode_after=3)
+    Bot.objects.update(ai_fallback=AiFallback.TECHNICAL)
+    floor.bot.refresh_from_db()
+    sim.script("server_error")
+    done = floor.cycle()
+    assert AnalystHealth.objects.get(profile=floor.profile).state == HealthState.SAFE
+    # Two tries at the first symbol and one at the second; then nobody asks any more.
+    assert len(sim.calls) == 3
+    found = "9 of 10 read, 1 unanswered, 9 by the technical rules, $0."
+    assert summary(done).startswith(found)
+    told = Event.objects.get(kind="bot_analyst")
+    assert told.data["state"] == "technical"
+    assert "safe mode" in told.text.lower()
 
 
 def test_an_answer_after_its_deadline_is_discarded_and_says_so(

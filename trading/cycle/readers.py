@@ -113,9 +113,11 @@ class Readers:
         if reasons and self._may_take_over:
             left = [given for given in inputs if given.symbol in reasons]
             return answers | self._take_over(left, reasons)
-        if reasons:
+        answered = any(isinstance(answer, Analysis) for answer in answers.values())
+        # Where some were asked and some not, the next cycle will tell which way it goes.
+        if reasons and not answered:
             self._tell_change("stopped", next(iter(reasons.values())))
-        elif any(isinstance(answer, Analysis) for answer in answers.values()):
+        elif answered and not reasons:
             self._tell_change("model", f"{self._bot.analyst_profile.name} answers again.")
         return answers
 

@@ -294,6 +294,13 @@ def test_a_bot_without_a_stand_in_is_told_to_have_stopped(scene: Scene) -> None:
     assert set(rules().values()) == {"budget"}
 
 
+def test_a_cycle_that_half_of_its_budget_paid_for_is_no_change_yet(scene: Scene) -> None:
+    scene.says["ETHUSDT"] = BudgetSpent("It is spent.")
+    scene.run()
+    assert told() == []
+    assert rules()["ETHUSDT"] == "budget"
+
+
 def test_a_refused_model_is_not_asked(scene: Scene) -> None:
     fall_back(scene)
     scene.door.refused = "It has no eye test."
