@@ -4,12 +4,13 @@ cost."""
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from urllib.parse import urlsplit
 
-from analysis.choices import AnalystKind, CallState, ExamState, HealthState
+from analysis.choices import AnalystKind, CallPurpose, CallState, ExamState, HealthState
 from analysis.models import AnalystHealth, AnalystProfile, CanaryRun, EyeTest, ModelCall, Spend
 from analysis.profiles import profile_problem
 from analysis.prompts.versions import prompt_default
@@ -17,24 +18,25 @@ from analysis.selectors import GroundingRate, eye_test_current, grade_of, ground
 from dashboard import format as fmt
 from dashboard.selectors.readings import CallRow, call_list, dollars
 from exchange.domain import ZERO
+from exchange.models import ExchangeAccount
 from trading.models import Bot
 
 LOOK_BACK = timedelta(days=1)
 RATES_BACK = timedelta(days=30)
 REFUSED_SHOWN = 12
 OPENAI_HOST = "api.openai.com"
+# An examination holds pictures that must be refused.
+WORK = (CallPurpose.CYCLE, CallPurpose.ANALYZE, CallPurpose.UPLOAD)
 UNHAPPY = (CallState.REJECTED, CallState.FAILED, CallState.LATE)
 
 
 @dataclass(frozen=True, slots=True)
 class ExamPart:
-    """One part of an eye test. ``outcome`` is passed or failed."""
+    """One part of an eye test. ``outcome`` is passed, failed, or none where it was not asked."""
 
-    part: str
-    title: str
-    n: str
-    value: str
-    interval: str
+    name: str
+    n: int
+    text: str
     mark: str
     outcome: str
 
@@ -87,7 +89,9 @@ class RateRow:
 
 @dataclass(frozen=True, slots=True)
 class Purse:
-    key: str
+    """What one purse has spent today; ``name`` is that of its bot or account."""
+
+    name: str
     amount: str
     calls: int
 
@@ -105,13 +109,13 @@ def analysts_read(now: datetime) -> AnalystsPage:
     profiles = AnalystProfile.objects.exclude(kind=AnalystKind.TECHNICAL).filter(is_active=True)
     recent = ModelCall.objects.filter(created_at__gte=now - LOOK_BACK)
     spends = Spend.objects.filter(day=now.astimezone(UTC).date())
-    unhappy = ModelCall.objects.filter(state__in=UNHAPPY).order_by("-id")
+    unhappy = ModelCall.objects.filter(state__in=UNHAPPY, purpose__in=WORK).order_by("-id")
     return AnalystsPage(
         analysts=tuple(
             _analyst(profile, list(recent.filter(profile=profile))) for profile in profiles
         ),
         rates=tuple(_rate(rate) for rate in grounding_rates(now - RATES_BACK)),
-        purses=tuple(Purse(row.key, dollars(row.amount), row.calls) for row in spends),
+        purses=_purses(spends),
         refused=call_list(unhappy[:REFUSED_SHOWN]),
     )
 
@@ -165,18 +169,28 @@ def _exam(exam: EyeTest, current: EyeTest | None) -> Exam:
         short=exam.short,
         cost=dollars(exam.cost),
         note=exam.lowered_by or exam.note,
-        parts=tuple(
-            ExamPart(
-                part=str(part["part"]),
-                title=str(part["title"]),
-                n=str(part["n"]),
-                value=str(part["value"]),
-                interval=str(part.get("interval") or ""),
-                mark=str(part["mark"]),
-                outcome="passed" if part["passed"] else "failed",
-            )
-            for part in exam.results
-        ),
+        parts=tuple(_part(part) for part in exam.results),
+    )
+
+
+def _purses(spends: Iterable[Spend]) -> tuple[Purse, ...]:
+    names = {f"bot:{pk}": f"bot {name}" for pk, name in Bot.objects.values_list("pk", "name")}
+    accounts = ExchangeAccount.objects.values_list("pk", "name")
+    names |= {f"account:{pk}": f"account {name}" for pk, name in accounts}
+    return tuple(
+        Purse(names.get(row.key, row.key), dollars(row.amount), row.calls) for row in spends
+    )
+
+
+def _part(part: Mapping[str, Any]) -> ExamPart:
+    examined = int(part["n"])
+    outcome = "passed" if part["passed"] else "failed"
+    return ExamPart(
+        name=f"{part['part']} {part['title']}",
+        n=examined,
+        text=fmt.one_stop(str(part.get("text", ""))),
+        mark=str(part["mark"]) if examined else "",
+        outcome=outcome if examined else "none",
     )
 
 

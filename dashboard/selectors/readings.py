@@ -120,7 +120,7 @@ def call_get(call_id: int) -> CallShown | None:
         row=call_row(call),
         symbol=call.symbol,
         facts=_facts(call),
-        request=json.dumps(call.request, indent=2, ensure_ascii=False) if call.request else "",
+        request=_request_text(call),
         answer=call.raw_answer,
         has_picture=call.chart is not None and call.chart.png is not None,
     )
@@ -151,18 +151,31 @@ def dollars(amount: Decimal | None) -> str:
     return fmt.UNKNOWN if amount is None else f"${fmt.number(amount, DOLLAR_PLACES)}"
 
 
+def _request_text(call: ModelCall) -> str:
+    """The request as people read it: JSON whose line breaks are line breaks."""
+    if not call.request:
+        return ""
+    return json.dumps(call.request, indent=2, ensure_ascii=False).replace("\\n", "\n")
+
+
 def _read_back(row: Analysis) -> tuple[ReadBack, ...]:
     errors: Mapping[str, Any] = (row.grounding or {}).get("errors", {})
+    places = fmt.price_places((row.last_price,))
     return tuple(
-        _item(label, row.answer.get(name), _decimal(errors.get(name)), limit)
+        _item(
+            label,
+            fmt.number(_decimal(row.answer.get(name)), places),
+            _decimal(errors.get(name)),
+            limit,
+        )
         for name, label, limit in READ_BACK
     )
 
 
-def _item(label: str, read: object, error: Decimal | None, limit: Decimal) -> ReadBack:
+def _item(label: str, read: str, error: Decimal | None, limit: Decimal) -> ReadBack:
     return ReadBack(
         label=label,
-        read=fmt.plain(_decimal(read)),
+        read=read,
         error=fmt.percent(error, 2),
         limit=fmt.percent(limit, 1) if limit else "exact",
         outcome="passed" if error is not None and error <= limit else "failed",

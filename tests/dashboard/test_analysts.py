@@ -23,6 +23,7 @@ from exchange.models import ExchangeAccount
 from tests import factories
 from tests.dashboard.conftest import Desk
 from tests.simulators.openai.server import OpenAiSim
+from trading.models import Bot
 from trading.uploads import upload_charge
 from trading.wiring import WALL
 
@@ -93,19 +94,23 @@ def test_models_are_shown_with_grade_health_sight_and_cost(
     factories.AnalystHealthFactory.create(
         profile=call.profile, state="safe", failures=5, reason="5 failures in a row."
     )
-    factories.SpendFactory.create(key="bot:7", day=timezone.now().date(), amount=Decimal("0.2"))
+    bot = Bot.objects.get()
+    factories.SpendFactory.create(
+        key=f"bot:{bot.pk}", day=timezone.now().date(), amount=Decimal("0.2")
+    )
     factories.EyeTestFactory.create(
         profile=call.profile,
         state="done",
         grade="reader",
         results=[
             {"part": "P2", "title": "Axis", "n": 30, "value": "0.8 %", "interval": "",
-             "mark": "1 %", "passed": True, "text": ""}
+             "mark": "1 %", "passed": True, "text": "median error 0.8 %"}
         ],
     )  # fmt: skip
-    with django_assert_max_num_queries(22):
+    with django_assert_max_num_queries(24):
         text = console.get(reverse("analysts")).content.decode()
-    for shown in ("Reader v1", "Safe mode", "5 failures in a row.", "$0.0184", "bot:7", "P2 Axis",
+    for shown in ("Reader v1", "Safe mode", "5 failures in a row.", "$0.0184", f"bot {bot.name}",
+                  "P2 Axis", "median error 0.8 %",
                   "it does not count any more", "2.4 s", "7.10 %"):  # fmt: skip
         assert shown in text
 
