@@ -33,12 +33,9 @@ from analysis.identity import reading_identity
 from analysis.input_hash import input_hash
 from analysis.models import ChartImage, ModelCall, PromptVersion
 from analysis.picture_store import chart_store
-from analysis.prompts.numbers import numbers_table
-from analysis.prompts.rendering import PromptContext, prompt_render
+from analysis.prompts.rendering import chart_context, prompt_render
 from exchange.domain import ZERO, quantise
 
-# How far ahead a plan has to hold.
-HORIZON_BARS = 24
 # Failures that say nothing about the question, so it may be put once more.
 WORTH_ANOTHER = (
     FailureCode.CONNECTION,
@@ -114,16 +111,7 @@ def _prompt_of(asking: Asking) -> PromptVersion:
 
 
 def _question(asking: Asking, shown: AnalysisInput, drawn: RenderedChart) -> ModelQuestion:
-    prompt = prompt_render(
-        _prompt_of(asking),
-        PromptContext(
-            timeframe=shown.timeframe,
-            bars=drawn.facts.bars,
-            horizon_bars=HORIZON_BARS,
-            question_id=drawn.facts.question_id,
-            table=numbers_table(shown, drawn.facts),
-        ),
-    )
+    prompt = prompt_render(_prompt_of(asking), chart_context(shown, drawn.facts))
     return ModelQuestion(
         system=prompt.system,
         user=prompt.user,

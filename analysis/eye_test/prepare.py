@@ -19,11 +19,9 @@ from analysis.eye_test.plan import EXAM_VERSION, Control, Item, Question
 from analysis.eye_test.recall import RecallSource
 from analysis.eye_test.truth import Truth, truth_of
 from analysis.models import PromptVersion
-from analysis.prompts.numbers import numbers_table
-from analysis.prompts.rendering import PromptContext, prompt_render
+from analysis.prompts.rendering import chart_context, prompt_render
 from exchange.candles import CandleWindow
 
-HORIZON_BARS = 24
 # How far the newest close of the table is off in the text conflict.
 CONFLICT = 1.03
 
@@ -72,14 +70,7 @@ class Examiner:
 
     def _production(self, item: Item, given: AnalysisInput, chart: RenderedChart) -> ModelQuestion:
         told = _in_conflict(given) if item.control is Control.CONFLICT else given
-        context = PromptContext(
-            timeframe=given.timeframe,
-            bars=chart.facts.bars,
-            horizon_bars=HORIZON_BARS,
-            question_id=chart.facts.question_id,
-            table=numbers_table(told, chart.facts),
-        )
-        rendered = prompt_render(self.prompt_version, context)
+        rendered = prompt_render(self.prompt_version, chart_context(told, chart.facts))
         return ModelQuestion(
             system=rendered.system,
             user=rendered.user,

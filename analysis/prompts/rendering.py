@@ -5,10 +5,14 @@ from __future__ import annotations
 import unicodedata
 from dataclasses import dataclass
 
+from analysis.domain import AnalysisInput, ChartFacts
 from analysis.models import PromptVersion
+from analysis.prompts.numbers import numbers_table
 from analysis.prompts.template import BY_NAME, Piece, pieces
 from analysis.prompts.tokens import text_tokens
 
+# How far ahead a plan has to hold.
+HORIZON_BARS = 24
 LONGEST_BLOCK = 8_000
 LONGEST_WORD = 60
 CUT = " [cut]"
@@ -38,6 +42,17 @@ class RenderedPrompt:
     system: str
     user: str
     tokens: int
+
+
+def chart_context(given: AnalysisInput, facts: ChartFacts) -> PromptContext:
+    """What a question about the chart of ``given`` says, the table of its numbers included."""
+    return PromptContext(
+        timeframe=given.timeframe,
+        bars=facts.bars,
+        horizon_bars=HORIZON_BARS,
+        question_id=facts.question_id,
+        table=numbers_table(given, facts),
+    )
 
 
 def prompt_render(version: PromptVersion, context: PromptContext) -> RenderedPrompt:

@@ -10,8 +10,7 @@ from analysis.chart_source import MarketChartSource
 from analysis.cost import image_tokens, schema_tokens
 from analysis.domain import AnalysisInput
 from analysis.models import AnalystProfile, PromptVersion
-from analysis.prompts.numbers import numbers_table
-from analysis.prompts.rendering import PromptContext, RenderedPrompt, prompt_render
+from analysis.prompts.rendering import RenderedPrompt, chart_context, prompt_render
 from exchange.market.clock import SteppedClock
 from exchange.market.simulated import SimulatedMarket
 from exchange.market.simulated_path import EPOCH
@@ -19,7 +18,6 @@ from exchange.market.simulated_path import EPOCH
 SEED = 3
 SYMBOL = "BTCUSDT"
 TIMEFRAME = "1h"
-HORIZON_BARS = 24
 # Any moment with enough history does.
 MOMENT = EPOCH + timedelta(days=40)
 SPEED = 1.0
@@ -46,15 +44,8 @@ def sample_of(version: PromptVersion, profile: AnalystProfile) -> Sample:
     """
     given = _given(MOMENT)
     chart = render(given, style_of(profile.image_family))
-    context = PromptContext(
-        timeframe=TIMEFRAME,
-        bars=chart.facts.bars,
-        horizon_bars=HORIZON_BARS,
-        question_id=chart.facts.question_id,
-        table=numbers_table(given, chart.facts),
-    )
     return Sample(
-        prompt=prompt_render(version, context),
+        prompt=prompt_render(version, chart_context(given, chart.facts)),
         chart=chart,
         schema_tokens=schema_tokens(),
         picture_tokens=image_tokens(profile),
