@@ -13,8 +13,7 @@ from typing import Literal
 from analysis.budget import Purse, spent_today
 from analysis.cost import daily_estimate
 from analysis.models import AnalystProfile, ModelCall, PromptVersion, Spend
-from analysis.prompts.tokens import text_tokens
-from analysis.prompts.versions import prompt_default
+from analysis.prompts.versions import prompt_default, question_tokens
 from analysis.selectors import profile_refusal
 from exchange.choices import Mode
 from exchange.domain import TIMEFRAMES, ZERO
@@ -29,8 +28,6 @@ AMBER_SHARE = Decimal("0.01")
 RED_SHARE = Decimal("0.03")
 REAL_TIME = 1
 DAYS_PER_MONTH = 30
-# What the numbers beside a picture take in tokens, on the high side.
-TABLE_TOKENS = 600
 # Equity moves; what was agreed to covers a little more.
 AGREED_SLACK = Decimal("1.1")
 
@@ -136,9 +133,11 @@ def estimate_of(
     profile: AnalystProfile, prompt: PromptVersion, timeframe: str, symbols: int
 ) -> Decimal:
     """Dollars a day for so many symbols, each read once per candle."""
-    tokens = text_tokens(prompt.system_text) + text_tokens(prompt.user_text) + TABLE_TOKENS
     return daily_estimate(
-        profile, symbols=symbols, timeframe=TIMEFRAMES[timeframe], prompt_tokens=tokens
+        profile,
+        symbols=symbols,
+        timeframe=TIMEFRAMES[timeframe],
+        prompt_tokens=question_tokens(prompt.system_text, prompt.user_text),
     )
 
 

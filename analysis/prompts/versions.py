@@ -65,7 +65,12 @@ def prompt_default() -> PromptVersion:
 
 def default_prompt_tokens() -> int:
     """Estimate of the texts of one question with the default prompt, table included."""
-    return text_tokens(_text("system.txt")) + text_tokens(_text("user.txt")) + TABLE_TOKENS
+    return question_tokens(_text("system.txt"), _text("user.txt"))
+
+
+def question_tokens(system_text: str, user_text: str) -> int:
+    """Estimate of one question with these texts, table included."""
+    return text_tokens(system_text) + text_tokens(user_text) + TABLE_TOKENS
 
 
 def prompt_texts_check(prompt: Prompt, system_text: str, user_text: str) -> None:
