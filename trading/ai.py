@@ -12,7 +12,7 @@ from typing import Literal
 
 from analysis.budget import Purse, spent_today
 from analysis.cost import daily_estimate
-from analysis.models import AnalystProfile, ModelCall, PromptVersion, Spend
+from analysis.models import Analysis, AnalystProfile, ModelCall, PromptVersion, Spend
 from analysis.prompts.versions import prompt_default, question_tokens
 from analysis.selectors import profile_refusal
 from exchange.choices import Mode
@@ -109,6 +109,21 @@ def model_refusal(bot: Bot) -> str:
         live=account.mode == Mode.LIVE,
         speed=speed or None,
         from_record=answers_from_record(speed),
+    )
+
+
+def answer_refusal(account: ExchangeAccount, analysis: Analysis) -> str:
+    """Why an answer may not enter on ``account`` any more, as one sentence, or "".
+
+    Its model was examined before it was asked; what was lowered or changed since counts too.
+    """
+    return profile_refusal(
+        analysis.profile,
+        analysis.prompt_version,
+        real_orders=not account.uses_paper_ledger,
+        live=account.mode == Mode.LIVE,
+        speed=None,
+        from_record=True,
     )
 
 

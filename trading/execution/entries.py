@@ -10,6 +10,7 @@ from django.db import transaction
 from analysis.domain import Direction
 from exchange.errors import ExchangeError, MarketDataError
 from exchange.fault_points import fault_point
+from trading.ai import answer_refusal
 from trading.choices import ApprovalDecision, BotState, EventLevel, SignalState
 from trading.domain.exits import ExitSettingsInvalid
 from trading.domain.ownership import symbol_closed
@@ -36,7 +37,11 @@ logger = structlog.get_logger(__name__)
 def enter_approved(desk: Desk) -> bool:
     """Admit and send every approved signal, best rank first. True if any was there."""
     rows = Signal.objects.filter(account=desk.account, state=SignalState.APPROVED)
-    signals = list(rows.select_related("bot", "analysis", "cycle").order_by("cycle_id", "rank"))
+    signals = list(
+        rows.select_related(
+            "bot", "analysis__profile", "analysis__prompt_version", "cycle"
+        ).order_by("cycle_id", "rank")
+    )
     for signal in signals:
         claimed = Signal.objects.filter(pk=signal.pk, state=SignalState.APPROVED).update(
             state=SignalState.CLAIMED, state_changed_at=desk.clock.now()
@@ -71,6 +76,9 @@ def _refusal(desk: Desk, signal: Signal) -> Verdict | None:
     bot = signal.bot
     if bot.state != BotState.RUNNING:
         return _failed("bot_state", f"The bot is {BotState(bot.state).label.lower()}.")
+    refused = answer_refusal(desk.account, signal.analysis) if signal.analysis else ""
+    if refused:
+        return _failed("analyst", refused)
     closed = symbol_closed(desk.market.instrument(signal.symbol))
     if closed:
         return _failed("symbol_closed", closed)

@@ -10,7 +10,17 @@ from pathlib import Path
 import pytest
 from django.db import connection
 
-from tests.factories import RiskLimitsFactory, TradingStateFactory
+from analysis.choices import ExamState, Grade
+from analysis.identity import reading_identity
+from analysis.models import EyeTest
+from tests.factories import (
+    AnalysisFactory,
+    EyeTestFactory,
+    ModelProfileFactory,
+    PromptVersionFactory,
+    RiskLimitsFactory,
+    TradingStateFactory,
+)
 from tests.trading.execution.floor import Floor
 from trading.choices import (
     ApprovalDecision,
@@ -296,3 +306,45 @@ def test_events_tell_what_was_stored_before_it_was_sent(floor: Floor) -> None:
     floor.opened()
     kinds = list(Event.objects.order_by("pk").values_list("kind", flat=True))
     assert kinds.index("order_created") < kinds.index("trade_opened")
+
+
+def examined_signal(floor: Floor) -> Signal:
+    """An approved signal of a model that had passed its eye test when it was decided."""
+    profile, prompt = ModelProfileFactory.create(), PromptVersionFactory.create()
+    EyeTestFactory.create(
+        profile=profile,
+        prompt_version=prompt,
+        identity=reading_identity(profile, prompt),
+        state=ExamState.DONE,
+        grade=Grade.ANALYST,
+    )
+    analysis = AnalysisFactory.create(
+        symbol="BTCUSDT",
+        candle_time=floor.market.now(),
+        profile=profile,
+        prompt_version=prompt,
+    )
+    return floor.signal(analysis=analysis)
+
+
+def test_a_model_that_passed_enters_above_paper(floor: Floor) -> None:
+    floor.on_bybit()
+    examined_signal(floor)
+    floor.rounds()
+    assert len(floor.venue.posts) == 1
+
+
+def test_a_grade_lowered_after_the_approval_sends_nothing_above_paper(floor: Floor) -> None:
+    floor.on_bybit()
+    signal = examined_signal(floor)
+    EyeTest.objects.update(lowered_by="The canary reads differently.")
+    floor.rounds()
+    assert dropped(signal) == "analyst"
+    assert floor.venue.posts == []
+
+
+def test_a_lowered_grade_still_enters_on_paper(floor: Floor) -> None:
+    examined_signal(floor)
+    EyeTest.objects.update(lowered_by="The canary reads differently.")
+    floor.rounds()
+    assert len(floor.venue.posts) == 1
