@@ -61,10 +61,15 @@ def api_key_of(profile: AnalystProfile) -> str:
     """
     if profile.api_key_sealed:
         try:
-            return unseal_for(_owner(profile), profile.api_key_sealed, name=SEALED_FIELD)
+            return stored_key(profile)
         except SecretsUnreadable as error:
             raise AnalystUnavailable(str(error)) from None
     return (settings.OPENAI_API_KEY or "") if _asks_openai(profile) else ""
+
+
+def stored_key(profile: AnalystProfile) -> str:
+    """The profile's own key. Raises ``SecretsUnreadable``, so also where it has none."""
+    return unseal_for(_owner(profile), profile.api_key_sealed, name=SEALED_FIELD)
 
 
 def _asks_openai(profile: AnalystProfile) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -14,6 +14,8 @@ from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django_celery_beat.models import PeriodicTask
 
+from analysis.models import AnalystProfile
+from analysis.profiles import stored_key
 from exchange.bybit.findings import Finding, fine, problem, warn
 from exchange.choices import BYBIT_MODES, Mode
 from exchange.models import ExchangeAccount, VenueLink
@@ -61,7 +63,9 @@ def installation_findings(accounts: Sequence[ExchangeAccount], now: datetime) ->
             yield _trader(account, now)
         if Mode(account.mode) in BYBIT_MODES:
             yield _watchdog(account, now)
-            yield _sealed_key(account)
+            yield _account_key(account)
+    for profile in AnalystProfile.objects.exclude(api_key_sealed="").order_by("pk"):
+        yield _profile_key(profile)
     yield from _data_folder(Path(settings.DATA_DIR))
     yield _disk(Path(settings.DATA_DIR))
     yield from _switches()
@@ -138,16 +142,31 @@ def _watchdog(account: ExchangeAccount, now: datetime) -> Finding:
     return fine(check, f"{link.get_state_display()}, heard of {_ago(now - link.updated_at)}.")
 
 
-def _sealed_key(account: ExchangeAccount) -> Finding:
+def _account_key(account: ExchangeAccount) -> Finding:
     check = f"key of {account.name}"
     replace = "Enter it on the account's connection page."
     if not account.api_key:
         return problem(check, "The account has no key.", replace)
+    return _sealed_key(
+        check, lambda: secret_read(account), account.api_secret_sealed, "The account is halted."
+    )
+
+
+def _profile_key(profile: AnalystProfile) -> Finding:
+    return _sealed_key(
+        f"key of {profile.name}",
+        lambda: stored_key(profile),
+        profile.api_key_sealed,
+        "The profile asks no model until then.",
+    )
+
+
+def _sealed_key(check: str, read: Callable[[], str], sealed: str, meanwhile: str) -> Finding:
     try:
-        secret_read(account)
-        old = sealed_with_old_key(account.api_secret_sealed)
+        read()
+        old = sealed_with_old_key(sealed)
     except SecretsUnreadable as error:
-        return problem(check, f"The secret can't be decrypted: {error}.", "The account is halted.")
+        return problem(check, f"The secret can't be decrypted: {error}.", meanwhile)
     if old:
         text = "The secret is sealed with an older encryption key."
         return warn(check, text, "Enter the key anew before that one is taken away.")

@@ -14,11 +14,12 @@ from django.utils import timezone
 from django_celery_beat.models import PeriodicTask
 from pytest_django.fixtures import Settings
 
+from analysis.profiles import api_key_set
 from config.schedule import schedule_ensure
 from exchange.bybit.findings import Finding, Level
 from exchange.choices import LinkState, Mode
 from exchange.models import ExchangeAccount, VenueLink
-from tests.factories import CycleFactory
+from tests.factories import CycleFactory, ModelProfileFactory
 from tests.simulators.bybit.server import SimServer
 from trading.choices import BotState, CycleState, RiskProfile
 from trading.connection import Application, account_connect
@@ -107,6 +108,21 @@ def test_a_lost_encryption_key_is_a_problem(account: ExchangeAccount, tmp_path: 
 def test_an_older_encryption_key_is_a_warning(account: ExchangeAccount, settings: Settings) -> None:
     settings.KEY_ENCRYPTION_KEY = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
     assert the(account, "key of Demo").level is Level.WARNING
+
+
+def test_the_key_of_a_model_profile_is_looked_at_too(
+    account: ExchangeAccount, settings: Settings, tmp_path: Path
+) -> None:
+    profile = ModelProfileFactory.create(name="Reader")
+    api_key_set(profile, "sk-of-a-reader")
+    assert the(account, "key of Reader").level is Level.OK
+    settings.KEY_ENCRYPTION_KEY = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
+    assert the(account, "key of Reader").level is Level.WARNING
+    settings.KEY_ENCRYPTION_KEY = None
+    (tmp_path / "key_encryption_key").unlink()
+    finding = the(account, "key of Reader")
+    assert finding.level is Level.PROBLEM
+    assert "sk-of-a-reader" not in finding.text
 
 
 def test_an_account_without_a_key_is_a_problem(account: ExchangeAccount) -> None:
