@@ -36,6 +36,7 @@ urlpatterns = [
     path("approvals/<int:approval_id>/", control.approval, name="approval"),
     path("bots/", control.bots, name="bots"),
     path("bots/<int:bot_id>/state/", control.bot_state, name="bot_state"),
+    path("bots/<int:bot_id>/cost/", control.bot_cost, name="bot_cost"),
     path("bots/<int:bot_id>/run/", cycles.run_now, name="run_now"),
     path("analysts/", analysts.analysts, name="analysts"),
     path("analysts/calls/<int:call_id>/", analysts.call, name="call"),

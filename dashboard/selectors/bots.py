@@ -3,11 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 from dashboard import format as fmt
+from dashboard.selectors.readings import dollars
 from exchange.models import ExchangeAccount
+from trading.ai import ai_cost_estimate, ai_cost_of, bot_key, cost_refusal
 from trading.choices import Autonomy, BotState
 from trading.models import Bot
+
+SPENT_BACK = timedelta(days=30)
+LEVEL_TONES = {"ok": "quiet", "amber": "warn", "red": "bad"}
+
+
+@dataclass(frozen=True, slots=True)
+class BotCost:
+    """What a bot's model is expected to cost, and did. ``consent`` is asked for before a start."""
+
+    words: str
+    tone: str
+    spent: str
+    consent: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,14 +39,15 @@ class BotRow:
     analyst: str
     autonomy: str
     share: str
+    cost: BotCost | None
 
 
-def bot_list(account: ExchangeAccount) -> list[BotRow]:
-    """Bots of ``account`` that are not archived, by name."""
+def bot_list(account: ExchangeAccount, now: datetime) -> list[BotRow]:
+    """Bots of ``account`` that are not archived, by name, as of wall time ``now``."""
     bots = (
         Bot.objects.filter(account=account)
         .exclude(state=BotState.ARCHIVED)
-        .select_related("analyst_profile")
+        .select_related("analyst_profile", "prompt_version", "account")
         .order_by("name")
     )
     return [
@@ -44,9 +61,20 @@ def bot_list(account: ExchangeAccount) -> list[BotRow]:
             analyst=str(bot.analyst_profile),
             autonomy=Autonomy(bot.autonomy).label,
             share=fmt.percent(bot.capital_share, 0),
+            cost=_cost(bot, now) if bot.analyst_profile.asks_a_model else None,
         )
         for bot in bots
     ]
+
+
+def _cost(bot: Bot, now: datetime) -> BotCost:
+    cost, today = ai_cost_estimate(bot), now.astimezone(UTC).date()
+    return BotCost(
+        words=cost.sentence,
+        tone=LEVEL_TONES[cost.level],
+        spent=dollars(ai_cost_of(bot_key(bot.pk), today - SPENT_BACK, today)),
+        consent=bool(cost_refusal(bot)),
+    )
 
 
 def bot_choices(account: ExchangeAccount) -> list[tuple[str, str]]:

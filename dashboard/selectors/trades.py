@@ -13,6 +13,7 @@ from dashboard.selectors.events import EventRow, trade_timeline
 from dashboard.selectors.paging import Page, page_of
 from dashboard.selectors.positions import PositionRow, Valued, places_of, position_rows
 from exchange.models import ExchangeAccount
+from trading.ai import trade_ai_cost
 from trading.choices import CancelReason, CashflowKind, ExitReason, OrderRole, TradeState
 from trading.models import Command, Execution, Order, StopMove, Trade
 from trading.selectors import LIVE_TRADES, trade_book
@@ -335,6 +336,18 @@ def _sums(trade: Trade) -> list[SumLine]:
         SumLine("Fees", fmt.number(-book.fees, signed=True)),
         SumLine("Funding", fmt.number(-book.funding, signed=True)),
         SumLine("Net", fmt.number(book.net_pnl, signed=True), total=True),
+        *_after_ai(trade, book.net_pnl),
+    ]
+
+
+def _after_ai(trade: Trade, net: Decimal) -> list[SumLine]:
+    """What reading the chart cost, in dollars taken for USDT; nothing where no model was paid."""
+    cost = trade_ai_cost(trade)
+    if cost == 0:
+        return []
+    return [
+        SumLine("AI cost", fmt.number(-cost, 4, signed=True)),
+        SumLine("Net of AI cost", fmt.number(net - cost, signed=True), total=True),
     ]
 
 

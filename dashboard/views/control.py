@@ -9,6 +9,7 @@ from typing import Any
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from dashboard import format as fmt
@@ -35,7 +36,7 @@ def bots(request: HttpRequest) -> HttpResponse:
         return page(request, "dashboard/no_account.html", {"section": "bots"})
     context = {
         "section": "bots",
-        "bots": bot_list(account),
+        "bots": bot_list(account, timezone.now()),
         "runs": market_runs(account),
         "approval_lives": approval_lives(account),
     }
@@ -54,6 +55,18 @@ def bot_state(request: HttpRequest, bot_id: int) -> HttpResponse:
     except ActionRefused as error:
         return refused(request, error, "bots")
     messages.success(request, f"{bot}: {BotState(wanted).label.lower()}.")
+    return redirect("bots")
+
+
+@require_POST
+def bot_cost(request: HttpRequest, bot_id: int) -> HttpResponse:
+    """Agree to what a bot's model is expected to cost."""
+    bot = get_object_or_404(Bot.objects.select_related("account"), pk=bot_id)
+    try:
+        services.ai_cost_accept(bot=bot, actor=actor_of(request))
+    except ActionRefused as error:
+        return refused(request, error, "bots")
+    messages.success(request, f"{bot}: its AI cost is agreed to.")
     return redirect("bots")
 
 

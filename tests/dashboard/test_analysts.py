@@ -133,6 +133,38 @@ def test_a_call_shows_what_was_sent_and_what_came(console: Client, call: ModelCa
     assert sent.content == bytes(call.chart.png or b"")
 
 
+def test_a_closed_trade_is_also_shown_net_of_its_reading(
+    console: Client, desk: Desk, call: ModelCall
+) -> None:
+    ModelCall.objects.filter(pk=call.pk).update(
+        analysis=desk.closed.signal.analysis, charged_to=f"bot:{desk.closed.bot_id}"
+    )
+    text = console.get(reverse("trade", args=[desk.closed.pk])).content.decode()
+    assert "Net of AI cost" in text
+    assert "−0.0184" in text
+
+
+def test_a_bot_that_costs_too_much_waits_for_consent(
+    console: Client, desk: Desk, profile: AnalystProfile
+) -> None:
+    profile.output_price = Decimal(900)
+    profile.save()
+    Bot.objects.filter(pk=desk.bot.pk).update(analyst_profile=profile)
+    text = console.get(reverse("bots")).content.decode()
+    assert "over 3 %" in text
+    assert "Agree to the cost" in text
+    console.post(reverse("bot_cost", args=[desk.bot.pk]))
+    assert "Agree to the cost" not in console.get(reverse("bots")).content.decode()
+    desk.bot.refresh_from_db()
+    assert desk.bot.ai_cost_accepted is not None
+
+
+def test_consent_needs_a_post_and_a_login(console: Client, desk: Desk) -> None:
+    address = reverse("bot_cost", args=[desk.bot.pk])
+    assert console.get(address).status_code == 405
+    assert Client().post(address).status_code == 302
+
+
 def test_calls_and_pictures_need_a_login(client: Client, call: ModelCall) -> None:
     for name in ("call", "call_picture"):
         assert client.get(reverse(name, args=[call.pk])).status_code == 302
