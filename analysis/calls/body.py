@@ -9,15 +9,10 @@ from analysis.domain import Usage
 
 # What the columns hold. A server that counts higher is out of its mind, and costly all the same.
 MOST_TOKENS = 2_000_000_000
-NAME_LENGTH = 120
 
 
 def text_of(value: Any) -> str:
     return value if isinstance(value, str) else ""
-
-
-def name_of(value: Any) -> str:
-    return text_of(value)[:NAME_LENGTH]
 
 
 def mappings_of(value: Any) -> list[Mapping[str, Any]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from analysis.calls.body import mappings_of, name_of, text_of, usage_of
+from analysis.calls.body import mappings_of, text_of, usage_of
 from analysis.calls.failures import failure_in_body
 from analysis.calls.parts import PicturePart, data_url, second_try
 from analysis.calls.values import FailureCode, ModelQuestion, ModelReply, reply_failed
@@ -56,7 +56,7 @@ def reply_of(body: Mapping[str, Any], latency_ms: int) -> ModelReply:
     message = message if isinstance(message, Mapping) else {}
     usage = usage_of(body.get("usage"), input_name="prompt_tokens", output_name="completion_tokens")
     text, refusal = _content(message.get("content")), text_of(message.get("refusal"))
-    reply = ModelReply(text, usage, name_of(body.get("model")), name_of(body.get("id")), latency_ms)
+    reply = ModelReply(text, usage, text_of(body.get("model")), text_of(body.get("id")), latency_ms)
     failure = failure_in_body(body)
     if failure is not None:
         raise reply_failed(reply, failure.code, failure.message, failure.charged, refusal)

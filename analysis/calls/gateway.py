@@ -56,6 +56,8 @@ logger = logging.getLogger(__name__)
 
 # How long a late answer is still worth having, for what it shows and for what it cost.
 LATE_PATIENCE_S = 60.0
+# Of what a server calls its model and its answer.
+NAME_LENGTH = 120
 
 LateListener = Callable[[Outcome], None]
 
@@ -167,8 +169,16 @@ class ModelGateway:
         body = self._api.request_body(self._profile, question)
         answer = self._post(self._base_url, self._api_key, self._api.PATH, body, line, patience_s)
         latency_ms = round((time.monotonic() - started) * 1000)
-        reply: ModelReply = self._api.reply_of(_body_of(answer), latency_ms)
-        return replace(reply, text=without_key(reply.text, self._api_key))
+        reply: ModelReply = self._api.reply_of(_body_of(answer, self._api_key), latency_ms)
+        return replace(
+            reply,
+            text=without_key(reply.text, self._api_key),
+            model=self._name(reply.model),
+            response_id=self._name(reply.response_id),
+        )
+
+    def _name(self, given: str) -> str:
+        return without_key(given, self._api_key)[:NAME_LENGTH]
 
     def _unexpected(self, error: Exception) -> CallFailed:
         """A fault nobody thought of. Its text may hold anything, so only its place is logged."""
@@ -186,13 +196,13 @@ class ModelGateway:
             retry_after_s=failure.retry_after_s,
             usage=failure.usage,
             raw=without_key(failure.raw, self._api_key),
-            model=failure.model,
-            response_id=failure.response_id,
+            model=self._name(failure.model),
+            response_id=self._name(failure.response_id),
             latency_ms=latency_ms,
         )
 
 
-def _body_of(answer: HttpAnswer) -> dict[str, Any]:
+def _body_of(answer: HttpAnswer, api_key: str) -> dict[str, Any]:
     """The JSON object of a successful answer. Raises ``CallFailed``."""
     try:
         body = json.loads(answer.text)
@@ -203,7 +213,7 @@ def _body_of(answer: HttpAnswer) -> dict[str, Any]:
         raise failure_of_status(answer.status, said, answer.headers, datetime.now(UTC))
     if not isinstance(body, dict):
         message = "The server's answer is not a JSON object; is its address right?"
-        raw = answer.text[:RAW_LENGTH]
+        raw = without_key(answer.text, api_key)[:RAW_LENGTH]
         raise CallFailed(FailureCode.SERVER, message, charged=None, raw=raw)
     return body
 

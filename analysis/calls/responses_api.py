@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from analysis.calls.body import mappings_of, name_of, text_of, usage_of
+from analysis.calls.body import mappings_of, text_of, usage_of
 from analysis.calls.failures import failure_in_body
 from analysis.calls.parts import PicturePart, data_url, second_try
 from analysis.calls.values import (
@@ -58,7 +58,7 @@ def reply_of(body: Mapping[str, Any], latency_ms: int) -> ModelReply:
     texts, refusals = _texts(body)
     usage = usage_of(body.get("usage"), input_name="input_tokens", output_name="output_tokens")
     text = "".join(texts)
-    reply = ModelReply(text, usage, name_of(body.get("model")), name_of(body.get("id")), latency_ms)
+    reply = ModelReply(text, usage, text_of(body.get("model")), text_of(body.get("id")), latency_ms)
     if failure is not None:
         code, message, charged = failure.code, failure.message, failure.charged
     elif refusals:

@@ -55,10 +55,12 @@ class FailureCode(StrEnum):
 
 
 class CallFailed(Exception):
-    """No answer that could be used, with a text of at most 300 characters that holds no key.
+    """No answer that could be used.
 
-    ``charged`` is None when nobody knows (count it as charged). ``retry_after_s`` is what the
-    server asked for, within 0.5 and 600 s. ``raw`` is what there was of an answer.
+    Out of the gateway ``message`` has at most 300 characters, and no text holds the key. Within
+    it nothing is cut yet: half of a key would not be found. ``charged`` is None when nobody knows
+    (count it as charged). ``retry_after_s`` is what the server asked for, within 0.5 and 600 s.
+    ``raw`` is what there was of an answer.
     """
 
     def __init__(
@@ -74,9 +76,9 @@ class CallFailed(Exception):
         response_id: str = "",
         latency_ms: int = 0,
     ) -> None:
-        super().__init__(message[:MESSAGE_LENGTH])
+        super().__init__(message)
         self.code = code
-        self.message = message[:MESSAGE_LENGTH]
+        self.message = message
         self.charged = charged
         self.retry_after_s = retry_after_s
         self.usage = usage

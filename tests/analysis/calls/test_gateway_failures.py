@@ -22,7 +22,14 @@ from tests.analysis.calls.model_server import (
     refusal_of,
     responses_body,
 )
-from tests.analysis.calls.test_gateway import KEY, QUESTION, gateway, profile_at
+from tests.analysis.calls.test_gateway import (
+    BODIES,
+    KEY,
+    QUESTION,
+    STYLES,
+    gateway,
+    profile_at,
+)
 from tests.factories.analysis import ModelProfileFactory
 
 USAGE = Usage(1500, 1000, 700, 300)
@@ -277,3 +284,32 @@ def test_retry_after_of_a_429_is_told(server: ModelServer) -> None:
 )
 def test_pause_asked_for(headers: dict[str, str], expected: float | None) -> None:
     assert retry_after(headers, NOON) == expected
+
+
+PLAIN_KEY = "0123456789abcdef0123456789abcdef"
+
+
+@pytest.mark.parametrize("before", range(240, 300, 7))
+def test_key_is_not_cut_in_two_before_it_is_taken_out(server: ModelServer, before: int) -> None:
+    server.answer = Answer({"error": {"message": "x" * before + PLAIN_KEY}}, 401)
+    asked = ModelGateway(profile_at(server, ApiStyle.RESPONSES), PLAIN_KEY)
+    with pytest.raises(CallFailed) as caught:
+        asked.ask(QUESTION, 5)
+    assert PLAIN_KEY[:8] not in caught.value.message
+    assert len(caught.value.message) <= 300
+
+
+def test_key_is_not_cut_in_two_where_a_page_is_kept(server: ModelServer) -> None:
+    server.answer = Answer(b"x" * (4000 - 20) + PLAIN_KEY.encode())
+    asked = ModelGateway(profile_at(server, ApiStyle.RESPONSES), PLAIN_KEY)
+    with pytest.raises(CallFailed) as caught:
+        asked.ask(QUESTION, 5)
+    assert PLAIN_KEY[:8] not in caught.value.raw
+    assert caught.value.raw
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_names_that_a_server_gives_hold_no_key(server: ModelServer, style: ApiStyle) -> None:
+    server.answer = Answer({**BODIES[style](), "model": f"m {KEY}", "id": f"{KEY} 1"})
+    reply = gateway(server, style).ask(QUESTION, 5)
+    assert (reply.model, reply.response_id) == ("m [key]", "[key] 1")
