@@ -71,6 +71,8 @@ def profile_refusal(
     """
     if not profile.asks_a_model:
         return ""
+    if not from_record and not profile.is_active:
+        return f"{profile.name} is switched off."
     if not from_record and (speed is None or speed > REAL_TIME):
         pace = "a stepped market" if speed is None else f"a market at {speed}x"
         return f"{profile.name} can't keep up with {pace}: only answers on record can."

@@ -160,3 +160,11 @@ def test_grounding_is_counted_per_model_prompt_and_renderer(prompt: PromptVersio
     ]
     assert rates[0].prompt == str(prompt)
     assert grounding_rates(timezone.now() + timedelta(hours=1)) == []
+
+
+def test_a_profile_that_was_switched_off_trades_nowhere_but_on_record(
+    profile: AnalystProfile, prompt: PromptVersion
+) -> None:
+    profile.is_active = False
+    assert profile_refusal(profile, prompt, **PAPER) == "Reader one is switched off."
+    assert profile_refusal(profile, prompt, **PAPER, from_record=True) == ""
