@@ -11,6 +11,7 @@ from django.core.management.base import CommandError
 from analysis.budget import Purse
 from analysis.canary import canary_run
 from analysis.errors import AnalystUnavailable
+from analysis.management.arguments import dollars
 from analysis.management.naming import model_profile_named, prompt_named
 from exchange.management.base import DatabaseCommand
 from exchange.market.clock import WallClock
@@ -26,7 +27,7 @@ class Command(DatabaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--profile", required=True, help="name of the profile")
         parser.add_argument("--prompt", default="", help='such as "Chart reading v2"')
-        parser.add_argument("--cap", type=Decimal, default=DEFAULT_CAP, help="US dollars a day")
+        parser.add_argument("--cap", type=dollars, default=DEFAULT_CAP, help="US dollars a day")
 
     def handle(self, *args: Any, **options: Any) -> None:
         profile = model_profile_named(options["profile"])

@@ -18,6 +18,7 @@ from analysis.eye_test.prepare import Examiner
 from analysis.eye_test.run import Progress, exam_purse, eye_test_estimate, eye_test_run
 from analysis.eye_test.sheet import contact_sheet
 from analysis.identity import reading_identity
+from analysis.management.arguments import LARGEST_SEED, dollars, seed
 from analysis.management.naming import model_profile_named, prompt_named
 from analysis.models import AnalystProfile, EyeTest, PromptVersion
 from exchange.management.base import DatabaseCommand
@@ -25,7 +26,6 @@ from exchange.market.clock import WallClock
 
 # Dollars that may be spent without asking.
 CONSENT_OVER = Decimal(1)
-LARGEST_SEED = 2**31
 SHEET_SEED = 1
 PROGRESS_EVERY = 20
 
@@ -44,8 +44,8 @@ class Command(DatabaseCommand):
             "--prompt", default="", help='such as "Chart reading" or "Chart reading v2"'
         )
         parser.add_argument("--short", action="store_true", help="a fifth of it: no vote earned")
-        parser.add_argument("--seed", type=int, help="of the charts; a new one by default")
-        parser.add_argument("--cap", type=Decimal, help="US dollars it may cost at most a day")
+        parser.add_argument("--seed", type=seed, help="of the charts; a new one by default")
+        parser.add_argument("--cap", type=dollars, help="US dollars it may cost at most a day")
         parser.add_argument("--yes", action="store_true", help="don't ask before spending")
         parser.add_argument("--sheet", type=Path, help="only draw sample charts into this PNG")
 
@@ -53,8 +53,7 @@ class Command(DatabaseCommand):
         prompt_version = prompt_named(options["prompt"])
         if options["sheet"]:
             examiner = Examiner(prompt_version, options["seed"] or SHEET_SEED)
-            options["sheet"].write_bytes(contact_sheet(examiner, ChartStyle()))
-            self.stdout.write(f"wrote {options['sheet']}")
+            self._draw(examiner, options["sheet"])
             return
         if not options["profile"]:
             raise CommandError("--profile names whom to examine")
@@ -64,6 +63,13 @@ class Command(DatabaseCommand):
         self._print(exam)
         if exam.state != ExamState.DONE:
             raise CommandError(f"broken off: {exam.note}. Run it again with --seed {seed}.")
+
+    def _draw(self, examiner: Examiner, path: Path) -> None:
+        try:
+            path.write_bytes(contact_sheet(examiner, ChartStyle()))
+        except OSError as error:
+            raise CommandError(f"the sheet can't go to {path}: {error.strerror}") from error
+        self.stdout.write(f"wrote {path}")
 
     def _examine(
         self,

@@ -12,6 +12,7 @@ from analysis.budget import Purse
 from analysis.choices import ImageFamily
 from analysis.errors import AnalystUnavailable
 from analysis.eye_test.marks import LEGIBILITY_RESERVE
+from analysis.management.arguments import dollars
 from analysis.management.naming import model_profile_named
 from analysis.probe import ProbeReport, probe_run, probe_save
 from exchange.management.base import DatabaseCommand
@@ -28,7 +29,7 @@ class Command(DatabaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--profile", required=True, help="name of the profile")
         parser.add_argument("--save", action="store_true", help="store tokens and family")
-        parser.add_argument("--cap", type=Decimal, default=DEFAULT_CAP, help="US dollars a day")
+        parser.add_argument("--cap", type=dollars, default=DEFAULT_CAP, help="US dollars a day")
 
     def handle(self, *args: Any, **options: Any) -> None:
         profile = model_profile_named(options["profile"])

@@ -29,6 +29,24 @@ def test_a_contact_sheet_needs_no_profile_and_asks_nothing(tmp_path: Path) -> No
     assert not ModelCall.objects.exists()
 
 
+def test_a_sheet_that_can_not_be_written_says_so(tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match="No such file"):
+        call_command("eye_test", "--sheet", str(tmp_path / "none" / "sheet.png"))
+
+
+@pytest.mark.parametrize("cap", ["much", "nan", "inf", "-1"])
+@pytest.mark.parametrize("command", ["eye_test", "probe", "canary"])
+def test_a_cap_that_is_no_amount_is_refused(command: str, cap: str) -> None:
+    with pytest.raises(CommandError, match="is no amount in dollars"):
+        call_command(command, "--profile", "Reader", f"--cap={cap}")
+
+
+@pytest.mark.parametrize("seed", ["x", "0", "-3", "1.5", "99999999999"])
+def test_a_seed_that_is_no_number_is_refused(seed: str) -> None:
+    with pytest.raises(CommandError, match="is no whole number from 1 to"):
+        call_command("eye_test", "--profile", "Reader", f"--seed={seed}")
+
+
 def test_over_a_dollar_nothing_is_asked_without_consent() -> None:
     ModelProfileFactory.create(name="Reader", output_price=Decimal(15))
     out = StringIO()
