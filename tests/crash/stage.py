@@ -132,6 +132,8 @@ class WarmParent:
             if "ready" in answer:
                 self._ready.set()
             elif "started" in answer:
+                # A machine gives the number of a dead process to a new one in the end.
+                self._ended.pop(answer["started"], None)
                 self._started.pop(answer["number"]).put(answer["started"])
             else:
                 self._ended[answer["ended"]] = answer["code"]
