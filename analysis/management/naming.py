@@ -9,12 +9,18 @@ from analysis.profiles import profile_problem
 from analysis.prompts.versions import prompt_default
 
 
-def model_profile_named(name: str) -> AnalystProfile:
-    """The profile of that name, ready to ask. Raises ``CommandError`` saying what is wrong."""
+def profile_named(name: str) -> AnalystProfile:
+    """The profile of that name. Raises ``CommandError`` with the names there are."""
     profile = AnalystProfile.objects.filter(name=name).first()
     if profile is None:
         names = ", ".join(AnalystProfile.objects.values_list("name", flat=True)) or "none yet"
         raise CommandError(f"there is no profile named {name!r}; there are: {names}")
+    return profile
+
+
+def model_profile_named(name: str) -> AnalystProfile:
+    """The profile of that name, ready to ask. Raises ``CommandError`` saying what is wrong."""
+    profile = profile_named(name)
     if not profile.asks_a_model:
         raise CommandError(f"{name} asks no model: there is nothing to examine")
     problem = profile_problem(profile)

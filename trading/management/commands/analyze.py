@@ -20,7 +20,7 @@ from analysis.choices import CallPurpose
 from analysis.domain import AnalysisInput
 from analysis.errors import AnalystError
 from analysis.foreign import foreign_read
-from analysis.management.naming import prompt_named
+from analysis.management.naming import profile_named, prompt_named
 from analysis.models import Analysis, AnalystProfile, PromptVersion
 from analysis.picture_store import PictureDamaged, foreign_store, picture_bytes
 from analysis.ports import Analyst
@@ -60,7 +60,7 @@ class Command(DatabaseCommand):
         if timeframe not in TIMEFRAMES:
             raise CommandError(f"there is no timeframe {timeframe!r}; use {', '.join(TIMEFRAMES)}")
         account = _account(options["account"])
-        profile = _profile(options["profile"])
+        profile = profile_named(options["profile"]) if options["profile"] else profile_technical()
         prompt = prompt_named(options["prompt"]) if profile.asks_a_model else None
         if prompt is None and options["prompt"]:
             raise CommandError(f"{profile.name} takes no prompt; leave --prompt out")
@@ -132,16 +132,6 @@ def _account(name: str) -> ExchangeAccount:
         wanted = f"active account named {name!r}" if name else "active account"
         raise CommandError(f"there is no {wanted}; there are: {names}")
     return account
-
-
-def _profile(name: str) -> AnalystProfile:
-    if not name:
-        return profile_technical()
-    profile = AnalystProfile.objects.filter(name=name).first()
-    if profile is None:
-        names = ", ".join(AnalystProfile.objects.values_list("name", flat=True)) or "none yet"
-        raise CommandError(f"there is no profile named {name!r}; there are: {names}")
-    return profile
 
 
 def _given(account: ExchangeAccount, symbol: str, timeframe: str) -> AnalysisInput:
