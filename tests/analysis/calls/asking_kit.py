@@ -91,6 +91,5 @@ def plant(sim: OpenAiSim, shown: AnalysisInput, count: int = 1, **truth: Any) ->
         for copy in copies_of(TILE, count)
     ]
     for chart in drawn:
-        facts: Any = chart.facts
-        sim.plant(chart.sha256, {**truth_of(facts), **truth})
+        sim.plant(chart.sha256, truth_of(chart.facts, **truth))
     return drawn[0]

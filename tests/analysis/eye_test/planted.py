@@ -51,7 +51,8 @@ def seen(item: Item, prepared: Prepared) -> dict[str, Any]:
         return {"numbers": list(prepared.expected)}
     if item.question is Question.RECALL:
         return {"asset": "", "month": "unknown"}
-    facts: Any = prepared.facts
+    facts = prepared.facts
+    assert facts is not None
     if item.question is Question.READING:
         return reading(prepared, facts)
     direction = side_of(item) if item.control is Control.NOTHING else Direction.NONE
