@@ -234,7 +234,8 @@ def _in_turn(
                 health_failure(
                     profile, failed.code, failed.message, clock.now(), failed.retry_after_s
                 )
-                if failed.code != FailureCode.RATE_LIMITED:
+                # One that counted tokens has read the question, so it was no turning away.
+                if failed.code != FailureCode.RATE_LIMITED or failed.charged:
                     raise
                 evidence.call_held_back(claim)
                 queue.pause_for(failed.retry_after_s or pause_s)

@@ -21,12 +21,13 @@ def mappings_of(value: Any) -> list[Mapping[str, Any]]:
 
 
 def usage_of(usage: Any, *, input_name: str, output_name: str) -> Usage | None:
-    """The tokens as the server counted them, never too few; None unless both sums are there."""
+    """The tokens as the server counted them, never too few; None unless both sums are
+    there and say that something was read."""
     if not isinstance(usage, Mapping):
         return None
     input_tokens = _count(usage.get(input_name))
     output_tokens = _count(usage.get(output_name))
-    if input_tokens is None or output_tokens is None:
+    if not input_tokens or output_tokens is None:
         return None
     cached = _detail(usage, input_name, "cached_tokens")
     reasoning = _detail(usage, output_name, "reasoning_tokens")

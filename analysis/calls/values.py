@@ -94,11 +94,12 @@ Outcome = ModelReply | CallFailed
 def reply_failed(
     reply: ModelReply, code: FailureCode, message: str, charged: bool | None, refusal: str
 ) -> CallFailed:
-    """The failure that keeps what the server said and counted."""
+    """The failure that keeps what the server said and counted. What it counted is charged,
+    whatever its error says."""
     return CallFailed(
         code,
         message,
-        charged=charged,
+        charged=True if reply.usage is not None else charged,
         usage=reply.usage,
         raw=reply.text or refusal,
         model=reply.model,
