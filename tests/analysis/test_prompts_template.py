@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from analysis.prompts.template import VARIABLES, PromptInvalid, check_texts
+from analysis.prompts.template import VARIABLES, PromptInvalid, check_texts, pieces
 
 GOOD = "Question {{ question_id }}\n{{ timeframe }}\n{{ table }}"
+REQUIRED = {"question_id", "timeframe", "table"}
+
+
+def variables_of(user: str) -> set[str]:
+    return {piece.text for piece in pieces(user, "user_text") if piece.is_variable}
 
 
 def refused(system: str, user: str) -> PromptInvalid:
@@ -17,10 +22,13 @@ def refused(system: str, user: str) -> PromptInvalid:
 
 def test_a_text_with_what_is_required_is_taken() -> None:
     check_texts("Read.", GOOD)
+    assert variables_of(GOOD) == REQUIRED
 
 
 def test_single_braces_are_text() -> None:
-    check_texts('Such as {"a": {"b": 1} }.', GOOD + '\n{"a": 1}')
+    user = GOOD + '\n{"a": 1}'
+    check_texts('Such as {"a": {"b": 1} }.', user)
+    assert variables_of(user) == REQUIRED
 
 
 @pytest.mark.parametrize(

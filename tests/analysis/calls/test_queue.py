@@ -159,7 +159,8 @@ def test_wider_queue_lets_more_through() -> None:
     queue, started = CallQueue(1), list[str]()
     waiters = line_up(queue, "ab", started)
     queue.resize(2)
-    wait_until(lambda: started == ["a", "b"])
+    wait_until(lambda: len(started) == 2)
+    assert started == ["a", "b"]
     for waiter in waiters:
         waiter.release.set()
 
