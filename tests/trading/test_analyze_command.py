@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
+import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -16,11 +18,12 @@ from pytest_django.fixtures import Settings
 
 from analysis.chart import RenderedChart, render
 from analysis.chart_source import MarketChartSource
-from analysis.models import Analysis, AnalystProfile, ModelCall
+from analysis.models import Analysis, AnalystProfile, ChartImage, ModelCall
 from analysis.profiles import api_key_set
 from analysis.uploads import picture_clean
 from exchange.choices import Mode
 from exchange.models import ExchangeAccount
+from tests.analysis.test_capture import serving
 from tests.factories import ModelProfileFactory
 from tests.simulators.openai.server import OpenAiSim
 from tests.simulators.openai.truths import truth_of
@@ -153,18 +156,48 @@ def test_a_failed_reading_is_an_error_and_leaves_the_picture(
     assert not Analysis.objects.exists()
 
 
+SEEN = {
+    "shown": "An empty sheet.",
+    "legible": "no",
+    "environment": "unclear",
+    "observations": ["There are no candles."],
+    "case_long": ["None."],
+    "case_short": ["None."],
+    "strongest_objection": "There is nothing to see.",
+    "setup_quality": 0,
+    "direction": "none",
+}
+
+
+@pytest.mark.skipif(shutil.which("chromium") is None, reason="no chromium on this machine")
+def test_a_page_is_captured_read_and_marked_as_not_reproducible(
+    account: ExchangeAccount, sim: OpenAiSim, reader: AnalystProfile
+) -> None:
+    with serving() as pages:
+        pages.pages["/BTCUSDT/60"] = "<html><body>chart</body></html>"
+        template = f"{pages.address}/{{symbol}}/{{minutes}}"
+        sim.script("scripted", text=json.dumps(SEEN))
+        said = analyze("btcusdt", "1h", "--page", template, "--profile", "Reader")
+    assert "An empty sheet." in said
+    assert "never traded on" in said
+    image = ChartImage.objects.get()
+    assert not image.reproducible
+    assert image.renderer_version == "capture"
+
+
+def test_two_pictures_at_once_are_refused(account: ExchangeAccount, reader: AnalystProfile) -> None:
+    both = ("--image", "a.png", "--page", "https://charts.example/{symbol}")
+    assert refusal("BTCUSDT", "1h", "--profile", "Reader", *both) == (
+        "--image and --page are two pictures; name one"
+    )
+
+
 def test_a_picture_of_your_own_is_read_and_never_traded_on(
     account: ExchangeAccount, sim: OpenAiSim, reader: AnalystProfile, tmp_path: Path
 ) -> None:
     own = tmp_path / "mine.png"
     Image.new("RGB", (640, 480), "white").save(own)
-    seen = {
-        "shown": "An empty sheet.",
-        "observations": ["There are no candles."],
-        "case_long": ["None."],
-        "case_short": ["None."],
-    }
-    sim.plant(hashlib.sha256(picture_clean(own.read_bytes())).hexdigest(), seen)
+    sim.plant(hashlib.sha256(picture_clean(own.read_bytes())).hexdigest(), SEEN)
     said = analyze("BTCUSDT", "1h", "--profile", "Reader", "--image", str(own))
     assert "mine.png, by Reader v1" in said
     assert "shows        An empty sheet." in said

@@ -13,6 +13,7 @@ from django.utils import timezone
 from analysis.analysts.openai import OpenAiAnalyst
 from analysis.analysts.technical import TechnicalAnalyst
 from analysis.calls.asking import Asking
+from analysis.capture import CaptureFailed, PageCharts
 from analysis.chart import render
 from analysis.chart_source import MarketChartSource
 from analysis.chart_style import style_of
@@ -21,7 +22,7 @@ from analysis.domain import AnalysisInput
 from analysis.errors import AnalystError
 from analysis.foreign import foreign_read
 from analysis.management.naming import profile_named, prompt_named
-from analysis.models import Analysis, AnalystProfile, PromptVersion
+from analysis.models import Analysis, AnalystProfile, ChartImage, PromptVersion
 from analysis.picture_store import PictureDamaged, foreign_store, picture_bytes
 from analysis.ports import Analyst
 from analysis.services import analysis_obtain, profile_technical
@@ -51,6 +52,9 @@ class Command(DatabaseCommand):
         parser.add_argument("timeframe", help=", ".join(TIMEFRAMES))
         parser.add_argument("--account", default="", help="whose market; the first one else")
         parser.add_argument("--image", default="", help="a picture of your own instead of candles")
+        parser.add_argument(
+            "--page", default="", help="a page with such a chart instead, by {symbol}, {timeframe}"
+        )
         parser.add_argument("--profile", default="", help="who reads; the technical rules else")
         parser.add_argument("--prompt", default="", help='such as "Chart reading v2"')
         parser.add_argument("--out", default="", help="where the picture is written")
@@ -64,7 +68,9 @@ class Command(DatabaseCommand):
         prompt = prompt_named(options["prompt"]) if profile.asks_a_model else None
         if prompt is None and options["prompt"]:
             raise CommandError(f"{profile.name} takes no prompt; leave --prompt out")
-        if options["image"]:
+        if options["image"] and options["page"]:
+            raise CommandError("--image and --page are two pictures; name one")
+        if options["image"] or options["page"]:
             self._read_picture(options, account, profile)
         else:
             self._read_chart(symbol, timeframe, options["out"], account, profile, prompt)
@@ -102,15 +108,16 @@ class Command(DatabaseCommand):
     ) -> None:
         if not profile.asks_a_model:
             raise CommandError("only a model can read a picture: name one with --profile")
-        path = Path(options["image"])
+        name = options["page"] or Path(options["image"]).name
         try:
-            png = picture_clean(_bytes_of(path))
+            image = _foreign(options)
             asking = _asking(profile, None, account, CallPurpose.UPLOAD)
             deadline_at = WALL.monotonic() + profile.timeout_s
-            reading = foreign_read(asking, foreign_store(png, "upload"), deadline_at)
-        except (UploadRefused, AnalystError, PictureDamaged) as error:
-            raise CommandError(f"{path.name}: {error}") from error
-        self.stdout.write(f"{path.name}, by {profile}")
+            reading = foreign_read(asking, image, deadline_at)
+            png = picture_bytes(image)
+        except (UploadRefused, CaptureFailed, AnalystError, PictureDamaged) as error:
+            raise CommandError(f"{name}: {error}") from error
+        self.stdout.write(f"{name}, by {profile}")
         for line in foreign_lines(reading):
             self.stdout.write(line)
         if options["out"]:
@@ -190,6 +197,13 @@ def _picture(answer: Analysis | None, given: AnalysisInput, profile: AnalystProf
 
 def _file_name(given: AnalysisInput) -> str:
     return f"{given.symbol}-{given.timeframe}-{given.candle_time:%Y%m%d-%H%M}.png"
+
+
+def _foreign(options: dict[str, Any]) -> ChartImage:
+    """The picture of the file or of the page, stored as one that nobody can draw again."""
+    if options["page"]:
+        return PageCharts(options["page"]).picture(options["symbol"].upper(), options["timeframe"])
+    return foreign_store(picture_clean(_bytes_of(Path(options["image"]))), "upload")
 
 
 def _bytes_of(path: Path) -> bytes:
