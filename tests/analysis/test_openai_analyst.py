@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -12,14 +11,12 @@ import pytest
 from analysis.analysts.openai import OpenAiAnalyst
 from analysis.analysts.recorded import RecordedAnalyst
 from analysis.analysts.technical import TechnicalAnalyst
-from analysis.calls.gateway import ModelGateway
 from analysis.domain import AnalysisInput, Direction, Recommendation
 from analysis.errors import AnalysisInvalid, AnalystUnavailable
 from analysis.models import Analysis, ModelCall
 from analysis.services import analysis_obtain
 from tests.analysis.calls.asking_kit import asking_of, chart_input, in_seconds, plant, profile_at
 from tests.analysis.candle_makers import given, random_window
-from tests.factories.analysis import ModelProfileFactory
 from tests.simulators.openai.server import OpenAiSim
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -27,14 +24,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 # Seeds of charts with and without a set-up by the technical rules.
 SETUP, NO_SETUP = 3, 0
-
-
-@pytest.fixture
-def sim() -> Iterator[OpenAiSim]:
-    # Loads the client once, which takes longer than the deadlines here.
-    ModelGateway(ModelProfileFactory.build(), "")
-    with OpenAiSim() as running:
-        yield running
 
 
 def analyst_at(sim: OpenAiSim, seconds: float = 20, **profile: Any) -> OpenAiAnalyst:

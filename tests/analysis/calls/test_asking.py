@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -18,7 +18,6 @@ from django.db import connection
 
 from analysis.budget import spent_today
 from analysis.calls.asking import Asking, NoAnswer, call_obtain, call_put, most_question_cost
-from analysis.calls.gateway import ModelGateway
 from analysis.calls.health import health_failure
 from analysis.choices import CallState
 from analysis.cost import cost_of
@@ -36,7 +35,7 @@ from tests.analysis.calls.asking_kit import (
     profile_at,
     today,
 )
-from tests.factories.analysis import ModelCallFactory, ModelProfileFactory
+from tests.factories.analysis import ModelCallFactory
 from tests.simulators.openai.server import OpenAiSim
 
 # Calls end in threads of their own, which see only what is committed.
@@ -46,17 +45,9 @@ ANSWER = "A hollow bar."
 
 
 @pytest.fixture
-def sim() -> Iterator[OpenAiSim]:
-    # Loads the client once, which takes longer than the deadlines here.
-    ModelGateway(ModelProfileFactory.build(), "")
-    with OpenAiSim() as running:
-        running.script("scripted", text=ANSWER)
-        yield running
-
-
-@pytest.fixture
-def asking(sim: OpenAiSim) -> Asking:
-    return asking_of(profile_at(sim))
+def sim(sim: OpenAiSim) -> OpenAiSim:
+    sim.script("scripted", text=ANSWER)
+    return sim
 
 
 def put(asking: Asking, name: str = "one", seconds: float = 5.0) -> ModelCall:

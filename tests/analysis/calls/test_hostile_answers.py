@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -35,12 +34,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 WHOLE = 1500
 COUNT = int(os.environ.get("FUZZ_ANSWERS", "24"))
-
-
-@pytest.fixture
-def sim() -> Iterator[OpenAiSim]:
-    with OpenAiSim() as running:
-        yield running
 
 
 def corpus(answer: dict[str, Any]) -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -13,7 +12,6 @@ import pytest
 
 from analysis.budget import spent_today
 from analysis.calls.asking import Asking
-from analysis.calls.gateway import ModelGateway
 from analysis.calls.looking import Look, look, question_of
 from analysis.choices import CallState
 from analysis.copies import Copy
@@ -31,23 +29,10 @@ from tests.analysis.calls.asking_kit import (
     profile_at,
     today,
 )
-from tests.factories.analysis import ModelCallFactory, ModelProfileFactory
+from tests.factories.analysis import ModelCallFactory
 from tests.simulators.openai.server import OpenAiSim
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture
-def sim() -> Iterator[OpenAiSim]:
-    # Loads the client once, which takes longer than the deadlines here.
-    ModelGateway(ModelProfileFactory.build(), "")
-    with OpenAiSim() as running:
-        yield running
-
-
-@pytest.fixture
-def asking(sim: OpenAiSim) -> Asking:
-    return asking_of(profile_at(sim))
 
 
 @pytest.fixture

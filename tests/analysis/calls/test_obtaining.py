@@ -2,45 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
 
 from analysis.analysts.openai import OpenAiAnalyst
 from analysis.calls.asking import Asking
-from analysis.calls.gateway import ModelGateway
 from analysis.choices import CallState
 from analysis.domain import AnalysisInput
 from analysis.errors import AnalysisInvalid, AnalystError, AnalystUnavailable
 from analysis.models import Analysis, ModelCall
 from analysis.services import analysis_obtain, recommendation_of
 from tests.analysis.calls.asking_kit import (
-    asking_of,
     chart_input,
     in_seconds,
     plant,
-    profile_at,
 )
-from tests.factories.analysis import ModelProfileFactory
 from tests.simulators.openai.server import OpenAiSim
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 SYMBOLS = 4
-
-
-@pytest.fixture
-def sim() -> Iterator[OpenAiSim]:
-    # Loads the client once, which takes longer than the deadlines here.
-    ModelGateway(ModelProfileFactory.build(), "")
-    with OpenAiSim() as running:
-        yield running
-
-
-@pytest.fixture
-def asking(sim: OpenAiSim) -> Asking:
-    return asking_of(profile_at(sim))
 
 
 @pytest.fixture
