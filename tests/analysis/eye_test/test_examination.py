@@ -20,7 +20,7 @@ from analysis.profiles import api_key_set
 from analysis.prompts.versions import prompt_default
 from exchange.market.clock import WallClock
 from tests.analysis.eye_test.planted import truths_of
-from tests.factories import ModelProfileFactory
+from tests.factories import EyeTestFactory, ModelProfileFactory
 from tests.simulators.openai.server import OpenAiSim
 
 SEED = 7
@@ -179,3 +179,33 @@ def test_what_the_server_left_unanswered_is_asked_again_later(
     assert done.state == ExamState.DONE
     assert len(sim.calls) == answered + 1
     assert False not in passed(done).values()
+
+
+def test_a_lowered_grade_is_not_earned_again_from_the_record(
+    sim: OpenAiSim, prompt_version: PromptVersion
+) -> None:
+    profile = reader(sim)
+    first = examine(profile, prompt_version)
+    assert passed(first)["P2"]
+    EyeTest.objects.filter(pk=first.pk).update(lowered_by="two canaries in a row")
+    asked_before = len(sim.calls)
+    sim.script("copycat")
+    second = examine(profile, prompt_version)
+    assert len(sim.calls) > asked_before
+    assert not passed(second)["P2"]
+
+
+def test_an_older_pass_does_not_come_back_over_a_newer_failure(
+    sim: OpenAiSim, prompt_version: PromptVersion
+) -> None:
+    profile = reader(sim)
+    first = examine(profile, prompt_version)
+    EyeTestFactory.create(
+        profile=profile,
+        prompt_version=prompt_version,
+        identity=first.identity,
+        seed=SEED + 1,
+        state=ExamState.DONE,
+    )
+    sim.script("copycat")
+    assert not passed(examine(profile, prompt_version))["P2"]
