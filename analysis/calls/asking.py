@@ -135,6 +135,8 @@ def _is_free(call: ModelCall, now: datetime) -> bool:
 
 
 def _on_record(call: ModelCall) -> Put:
+    if call.state == CallState.ACCEPTED and not call.raw_answer:
+        raise AnalystUnavailable("It was asked before, and the answer is no longer kept.")
     if call.state in (CallState.ACCEPTED, CallState.REJECTED):
         return Put(call, evidence.reply_of(call), fresh=False)
     raise NoAnswer(call, fresh=False)

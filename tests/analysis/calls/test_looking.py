@@ -266,3 +266,15 @@ def test_no_prompt_means_no_look(sim: OpenAiSim, asking: Asking, shown: Analysis
     with pytest.raises(AnalystUnavailable, match="no prompt"):
         taken(replace(asking, prompt_version=None), shown)
     assert not sim.calls
+
+
+def test_answer_whose_text_was_let_go_stays_what_it_was(
+    sim: OpenAiSim, asking: Asking, shown: AnalysisInput
+) -> None:
+    taken(asking, shown)
+    ModelCall.objects.update(raw_answer="", request={})
+    with pytest.raises(AnalystUnavailable, match="no longer kept"):
+        taken(asking, shown)
+    [call] = calls()
+    assert (call.state, call.reason) == (CallState.ACCEPTED, "")
+    assert len(sim.calls) == 1
