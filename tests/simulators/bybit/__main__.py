@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import signal
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -31,26 +30,12 @@ def main() -> None:
         ledger_file=asked.ledger,
         ip_requests=asked.ip_requests,
     )
-    asyncio.run(_serve(server))
+    asyncio.run(server.serve_alone(lambda: _greeting(server)))
 
 
-async def _serve(server: SimServer) -> None:
-    stopping = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-    serving = asyncio.create_task(server.serve(stopping))
-    listening = asyncio.create_task(server.listening())
-    await asyncio.wait({serving, listening}, return_when=asyncio.FIRST_COMPLETED)
-    if listening.done():
-        print(
-            f"bybit simulator: {server.url} {server.ws_url}/v5/public/linear "
-            f"{server.ws_url}/v5/private",
-            flush=True,
-        )
-    listening.cancel()
-    await serving
-    if server.failure is not None:
-        raise server.failure
+def _greeting(server: SimServer) -> str:
+    streams = f"{server.ws_url}/v5/public/linear {server.ws_url}/v5/private"
+    return f"bybit simulator: {server.url} {streams}"
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -7,6 +7,8 @@ import json
 import threading
 import time
 import traceback
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -23,11 +25,9 @@ from tests.simulators.bybit.prices import SeededPrices
 from tests.simulators.bybit.respond import Fate, RawAnswer, Request, Responder
 from tests.simulators.bybit.rules import Refused
 from tests.simulators.bybit.sockets import PRIVATE, PUBLIC, Hub, hold_silent, reset_connection
+from tests.simulators.served import Served
 
 TICK_S = 0.05
-START_TIMEOUT_S = 30.0
-STOP_TIMEOUT_S = 5.0
-STOP_GRACE_S = 0.2
 
 
 class VenueClock:
@@ -45,12 +45,15 @@ class VenueClock:
         return self._start_ms + int(passed_ms) + self.skew_ms
 
 
-class SimServer:
+class SimServer(Served):
     """A local Bybit. ``start`` returns when it listens, ``stop`` leaves nothing behind.
 
     It runs in a thread of its own; ``exchange``, ``knobs`` and ``control`` bear any thread.
     With ``speed`` over 1 the timestamp rule is off; limits always count in wall time.
     """
+
+    thread_name = "bybit-simulator"
+    stop_grace_s = 0.2
 
     def __init__(
         self,
@@ -70,7 +73,7 @@ class SimServer:
         knobs: Knobs | None = None,
         ip_requests: int = IP_REQUESTS,
     ) -> None:
-        self.port = port
+        super().__init__(port)
         self.clock = VenueClock(speed, start_ms)
         now_ms = self.clock.now_ms
         self.prices = SeededPrices(seed, now_ms(), volatility=volatility, clock=now_ms)
@@ -87,13 +90,8 @@ class SimServer:
         self.control = Control(self.responder, self.exchange, self.prices, self.clock)
         self.control.sockets = self.hub.count
         self.exchange.on_push = self._on_push
-        self.failure: BaseException | None = None
         self._ledger_file = ledger_file
         self._ledger_written = 0
-        self._thread: threading.Thread | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._stopping: asyncio.Event | None = None
-        self._listening = threading.Event()
 
     @property
     def url(self) -> str:
@@ -105,68 +103,22 @@ class SimServer:
         """Base of the streams: ``/v5/public/linear`` and ``/v5/private`` follow."""
         return f"ws://127.0.0.1:{self.port}"
 
-    def start(self) -> SimServer:
-        """Listen. Raises what kept it from listening."""
-        self._thread = threading.Thread(target=self._run, name="bybit-simulator", daemon=True)
-        self._thread.start()
-        if not self._listening.wait(START_TIMEOUT_S):
-            raise TimeoutError("the simulator does not start")
-        if self.failure is not None:
-            raise self.failure
-        return self
-
-    def stop(self) -> None:
-        """End every connection and the thread. Raises what went wrong inside meanwhile."""
-        if self._thread is None:
-            return
-        if self._loop is not None and self._stopping is not None and self._thread.is_alive():
-            self._loop.call_soon_threadsafe(self._stopping.set)
-        self._thread.join(STOP_TIMEOUT_S)
-        if self._thread.is_alive():
-            raise TimeoutError("the simulator does not stop")
-        self._thread = None
-        if self.failure is not None:
-            raise self.failure
-
-    def __enter__(self) -> SimServer:
-        return self.start()
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
-
     async def serve(self, stopping: asyncio.Event) -> None:
         """Listen until told to stop, in the loop of the caller."""
-        self._loop, self._stopping = asyncio.get_running_loop(), stopping
-        runner = web.AppRunner(self._application(), access_log=None, shutdown_timeout=STOP_GRACE_S)
-        await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", self.port)
-        ticking: asyncio.Task[None] | None = None
         try:
-            await site.start()
-            self.port = runner.addresses[0][1]
-            ticking = asyncio.create_task(self._tick())
-            self._listening.set()
-            await stopping.wait()
+            await super().serve(stopping)
         finally:
-            if ticking is not None:
-                ticking.cancel()
-                await asyncio.gather(ticking, return_exceptions=True)
-            await self.hub.close()
-            await runner.cleanup()
             self._write_ledger()
 
-    async def listening(self) -> None:
-        """Return once it listens."""
-        while not self._listening.is_set():
-            await asyncio.sleep(0.01)
-
-    def _run(self) -> None:
+    @asynccontextmanager
+    async def _meanwhile(self) -> AsyncIterator[None]:
+        ticking = asyncio.create_task(self._tick())
         try:
-            asyncio.run(self.serve(asyncio.Event()))
-        except Exception as exc:
-            self.failure = exc
+            yield
         finally:
-            self._listening.set()
+            ticking.cancel()
+            await asyncio.gather(ticking, return_exceptions=True)
+            await self.hub.close()
 
     def _application(self) -> web.Application:
         app = web.Application(client_max_size=1 << 22)

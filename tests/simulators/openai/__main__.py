@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import signal
 
 from tests.simulators.openai.modes import MODES
 from tests.simulators.openai.server import OpenAiSim
@@ -20,22 +19,7 @@ def main() -> None:
         mode=asked.mode,
         requests_per_minute=asked.requests_per_minute,
     )
-    asyncio.run(_serve(sim))
-
-
-async def _serve(sim: OpenAiSim) -> None:
-    stopping = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-    serving = asyncio.create_task(sim.serve(stopping))
-    listening = asyncio.create_task(sim.listening())
-    await asyncio.wait({serving, listening}, return_when=asyncio.FIRST_COMPLETED)
-    if listening.done():
-        print(f"openai simulator: {sim.url}", flush=True)
-    listening.cancel()
-    await serving
-    if sim.failure is not None:
-        raise sim.failure
+    asyncio.run(sim.serve_alone(lambda: f"openai simulator: {sim.url}"))
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import threading
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,20 +16,20 @@ from tests.simulators.openai.errors import ApiError
 from tests.simulators.openai.families import MODELS, Model
 from tests.simulators.openai.scripts import Script, Scripts
 from tests.simulators.openai.truths import Truths
+from tests.simulators.served import Served
 
-START_TIMEOUT_S = 30.0
-STOP_TIMEOUT_S = 5.0
-STOP_GRACE_S = 0.1
 DRIP_PIECES = 20
 LARGEST_REQUEST = 64 * 1024 * 1024
 
 
-class OpenAiSim:
+class OpenAiSim(Served):
     """A local OpenAI. ``start`` returns when it listens, ``stop`` leaves nothing behind.
 
     It runs in a thread of its own; every method bears any thread. ``mode`` answers the questions
     for which no script is queued. ``url`` is what clients take as ``base_url``.
     """
+
+    thread_name = "openai-simulator"
 
     def __init__(
         self,
@@ -42,7 +41,7 @@ class OpenAiSim:
         models: Mapping[str, Model] = MODELS,
         requests_per_minute: int = 10_000,
     ) -> None:
-        self.port = port
+        super().__init__(port)
         self.key = key
         self._truths = Truths()
         self._scripts = Scripts(mode)
@@ -54,12 +53,7 @@ class OpenAiSim:
             truths=self._truths,
             requests_per_minute=requests_per_minute,
         )
-        self.failure: BaseException | None = None
         self._control = Control(self)
-        self._thread: threading.Thread | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._stopping: asyncio.Event | None = None
-        self._listening = threading.Event()
 
     @property
     def url(self) -> str:
@@ -114,61 +108,6 @@ class OpenAiSim:
     def scripts(self) -> list[Script]:
         """Scripts that are not over."""
         return self._scripts.waiting()
-
-    def start(self) -> OpenAiSim:
-        """Listen. Raises what kept it from listening."""
-        self._thread = threading.Thread(target=self._run, name="openai-simulator", daemon=True)
-        self._thread.start()
-        if not self._listening.wait(START_TIMEOUT_S):
-            raise TimeoutError("the simulator does not start")
-        if self.failure is not None:
-            raise self.failure
-        return self
-
-    def stop(self) -> None:
-        """End every connection and the thread. Raises what went wrong inside meanwhile."""
-        if self._thread is None:
-            return
-        if self._loop is not None and self._stopping is not None and self._thread.is_alive():
-            self._loop.call_soon_threadsafe(self._stopping.set)
-        self._thread.join(STOP_TIMEOUT_S)
-        if self._thread.is_alive():
-            raise TimeoutError("the simulator does not stop")
-        self._thread = None
-        if self.failure is not None:
-            raise self.failure
-
-    def __enter__(self) -> OpenAiSim:
-        return self.start()
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
-
-    async def serve(self, stopping: asyncio.Event) -> None:
-        """Listen until told to stop, in the loop of the caller."""
-        self._loop, self._stopping = asyncio.get_running_loop(), stopping
-        runner = web.AppRunner(self._application(), access_log=None, shutdown_timeout=STOP_GRACE_S)
-        await runner.setup()
-        try:
-            await web.TCPSite(runner, "127.0.0.1", self.port).start()
-            self.port = runner.addresses[0][1]
-            self._listening.set()
-            await stopping.wait()
-        finally:
-            await runner.cleanup()
-
-    async def listening(self) -> None:
-        """Return once it listens."""
-        while not self._listening.is_set():
-            await asyncio.sleep(0.01)
-
-    def _run(self) -> None:
-        try:
-            asyncio.run(self.serve(asyncio.Event()))
-        except Exception as exc:
-            self.failure = exc
-        finally:
-            self._listening.set()
 
     def _application(self) -> web.Application:
         app = web.Application(client_max_size=LARGEST_REQUEST)
