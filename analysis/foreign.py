@@ -13,6 +13,7 @@ from decimal import Decimal
 from typing import Any
 
 from analysis.answer.fields import LONG_TEXT, SHORT_TEXT, Fields
+from analysis.answer.schema import one_of, record
 from analysis.answer.strict import strict_json
 from analysis.answer.value import Legible
 from analysis.calls.asking import Asking, CallFacts, call_put
@@ -112,24 +113,18 @@ def _texts(count: str, words: str) -> dict[str, Any]:
     return {"type": "array", "items": items, "description": f"{count} {words}"}
 
 
-def _one_of(options: type[Legible | Environment | Direction], words: str) -> dict[str, Any]:
-    return {"type": "string", "enum": [each.value for each in options], "description": words}
-
-
-_PROPERTIES: dict[str, Any] = {
-    "shown": _text(SHOWN_LENGTH, "what the picture shows: instrument and timeframe if readable"),
-    "legible": _one_of(Legible, "how much of it can be read"),
-    "observations": _texts("1 to 6", "things seen"),
-    "environment": _one_of(Environment, "what the market is doing"),
-    "case_long": _texts("1 to 3", "reasons to be long"),
-    "case_short": _texts("1 to 3", "reasons to be short"),
-    "strongest_objection": _text(LONG_TEXT, "against the side leaned to"),
-    "setup_quality": {"type": "number", "description": "0, 0.25, 0.5, 0.75 or 1"},
-    "direction": _one_of(Direction, "the verdict"),
-}
-SCHEMA: dict[str, Any] = {
-    "type": "object",
-    "properties": _PROPERTIES,
-    "required": list(_PROPERTIES),
-    "additionalProperties": False,
-}
+SCHEMA: dict[str, Any] = record(
+    {
+        "shown": _text(
+            SHOWN_LENGTH, "what the picture shows: instrument and timeframe if readable"
+        ),
+        "legible": one_of(Legible, "how much of it can be read"),
+        "observations": _texts("1 to 6", "things seen"),
+        "environment": one_of(Environment, "what the market is doing"),
+        "case_long": _texts("1 to 3", "reasons to be long"),
+        "case_short": _texts("1 to 3", "reasons to be short"),
+        "strongest_objection": _text(LONG_TEXT, "against the side leaned to"),
+        "setup_quality": {"type": "number", "description": "0, 0.25, 0.5, 0.75 or 1"},
+        "direction": one_of(Direction, "the verdict"),
+    }
+)

@@ -11,6 +11,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from analysis.answer.schema import record
 from analysis.budget import Purse
 from analysis.calls.asking import Asking, CallFacts, Put, call_obtain
 from analysis.calls.values import ModelQuestion
@@ -37,12 +38,7 @@ PATCH_PX = 32
 
 # Neither alphabetical nor by length, so that no other order looks like it.
 ORDER_NAMES = ("middle", "alpha", "zebra", "beta", "yard")
-ORDER_SCHEMA = {
-    "type": "object",
-    "properties": {name: {"type": "string"} for name in ORDER_NAMES},
-    "required": list(ORDER_NAMES),
-    "additionalProperties": False,
-}
+ORDER_SCHEMA = record({name: {"type": "string"} for name in ORDER_NAMES})
 ORDER_USER = "Fill every field with a single short word."
 
 

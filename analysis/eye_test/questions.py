@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
+from analysis.answer.schema import record
 from analysis.answer.strict import strict_json
 from analysis.errors import AnalysisInvalid
 from analysis.eye_test.truth import RSI_ZONES
@@ -51,16 +52,7 @@ def _one_of(words: Sequence[str]) -> dict[str, Any]:
     return {"type": "string", "enum": list(words)}
 
 
-def _form(properties: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "type": "object",
-        "properties": dict(properties),
-        "required": list(properties),
-        "additionalProperties": False,
-    }
-
-
-READING_SCHEMA = _form(
+READING_SCHEMA = record(
     {
         "chart_id": _TEXT,
         "last_close": _NUMBER,
@@ -80,12 +72,12 @@ READING_SCHEMA = _form(
         "resistance": _PRICE_OR_NULL,
     }
 )
-CARD_SCHEMA = _form({"numbers": {"type": "array", "items": _TEXT}})
+CARD_SCHEMA = record({"numbers": {"type": "array", "items": _TEXT}})
 
 
 def recall_schema(assets: Sequence[str]) -> dict[str, Any]:
     """The form of the recall probe among ``assets``."""
-    return _form({"asset": _one_of(assets), "month": _TEXT})
+    return record({"asset": _one_of(assets), "month": _TEXT})
 
 
 def parse_fields(text: str, schema: Mapping[str, Any]) -> dict[str, Any]:
