@@ -18,7 +18,7 @@ from analysis.chart_layout import PATCH_SCALE, TILE_SCALE, Layout
 from analysis.domain import AnalysisInput, Direction
 from analysis.indicators import INPUT_BARS, VISIBLE_BARS
 from exchange.candles import CandleWindow
-from exchange.domain import Instrument
+from tests.analysis import candle_makers
 
 ROUNDS = 40
 HOUR_MS = 3_600_000
@@ -58,17 +58,8 @@ def _given(seed: int) -> AnalysisInput:
     close = np.round(100 * np.exp(np.cumsum(source.normal(0, 0.006, INPUT_BARS))), 2)
     open_ = np.concatenate((close[:1], close[:-1]))
     wicks = np.abs(source.normal(0, 0.3, (2, INPUT_BARS))).round(2)
-    instrument = Instrument(
-        symbol="BENCHUSDT",
-        tick_size=Decimal("0.01"),
-        qty_step=Decimal("0.001"),
-        min_qty=Decimal("0.001"),
-        max_qty=Decimal(1000),
-        min_notional=Decimal(5),
-        max_leverage=Decimal(10),
-    )
     window = CandleWindow(
-        instrument.symbol,
+        "BENCHUSDT",
         timedelta(hours=1),
         np.arange(INPUT_BARS, dtype=np.int64) * HOUR_MS,
         open_,
@@ -77,7 +68,7 @@ def _given(seed: int) -> AnalysisInput:
         close,
         source.lognormal(6, 0.5, INPUT_BARS),
     )
-    return AnalysisInput(instrument.symbol, "1h", instrument, window)
+    return candle_makers.given(window)
 
 
 def _overlay(given: AnalysisInput) -> Overlay:

@@ -6,7 +6,6 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from datetime import timedelta
-from decimal import Decimal
 from io import BytesIO
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from analysis.chart_type import font
 from analysis.domain import AnalysisInput
 from analysis.indicators import INPUT_BARS
 from exchange.candles import CandleWindow, Floats
-from exchange.domain import Instrument
+from tests.analysis import candle_makers
 
 ACROSS = 3
 CAPTION = 44
@@ -103,17 +102,8 @@ def situation(name: str) -> AnalysisInput:
     if name == "one huge wick":
         low[160] *= 0.86
     volume = source.lognormal(6, 0.5, INPUT_BARS) * (name != "missing volume")
-    instrument = Instrument(
-        symbol="SHEETUSDT",
-        tick_size=Decimal("0.0001"),
-        qty_step=Decimal("0.001"),
-        min_qty=Decimal("0.001"),
-        max_qty=Decimal(1000),
-        min_notional=Decimal(5),
-        max_leverage=Decimal(10),
-    )
     window = CandleWindow(
-        instrument.symbol,
+        "SHEETUSDT",
         timedelta(hours=1),
         START_MS + BARS.astype(np.int64) * HOUR_MS,
         open_,
@@ -122,7 +112,7 @@ def situation(name: str) -> AnalysisInput:
         close,
         volume,
     )
-    return AnalysisInput(instrument.symbol, "1h", instrument, window)
+    return candle_makers.given(window, tick="0.0001")
 
 
 def sheet(style: ChartStyle) -> Image.Image:
