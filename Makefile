@@ -38,13 +38,14 @@ bench: $(VENV)/.dev ## Measure, print a table, write bench.json into the data fo
 crash-embedded: $(VENV)/.dev ## Kill the running system 50 times and check its books each time
 	$(PY) -m tests.crash.embedded
 
-crash: $(VENV)/.dev ## Kills, ambiguous submits, outages, a week on paper; counts add up in var/crash.json
+crash: $(VENV)/.dev ## Kills, ambiguous submits, outages, a week on paper, AI spending; counts in var/crash.json
 	$(PY) -m tests.crash.matrix --kind apart --each $(EACH)
 	$(PY) -m tests.crash.matrix --kind embedded --each $(EACH)
 	$(PY) -m tests.crash.ambiguous --cases 100
 	$(PY) -m tests.crash.ambiguous --real-time 48
 	$(PY) -m tests.crash.outages --lanes 3
 	$(PY) -m tests.crash.week --days 7
+	$(PY) -m tests.crash.spending --cap 1 --charts 120 --kills 12
 
 fuzz: $(VENV)/.dev ## Play random sequences over the pure core; counts add up in var/crash.json
 	$(PY) -m tests.crash.fuzz --sequences $(SEQUENCES)
