@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -156,6 +157,19 @@ def test_conflict_that_the_model_reports_is_a_veto(sim: OpenAiSim) -> None:
     found = analyst_at(sim, copies=2).analyse(shown)
     assert "contradict" in found.veto
     assert len(sim.calls) == 1
+
+
+def test_copy_that_reports_a_conflict_counts_as_none(sim: OpenAiSim) -> None:
+    shown = rising()
+    plant(sim, shown, 2)
+    assert not analyst_at(sim, copies=2).analyse(shown).veto
+    told = json.loads(ModelCall.objects.get(variant="mirror").raw_answer)
+    ModelCall.objects.all().delete()
+    sim.script("perfect", times=1)
+    sim.script("scripted", text=json.dumps(told | {"conflict": "within_image"}))
+    found = analyst_at(sim, copies=2).analyse(shown)
+    assert sides_of(found) == {"chart": "long", "mirror": "none"}
+    assert "contradict itself" in found.veto
 
 
 def test_unusable_chart_fails_whatever_copies_might_say(sim: OpenAiSim) -> None:

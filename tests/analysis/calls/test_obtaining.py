@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import pytest
 
@@ -13,6 +13,7 @@ from analysis.domain import AnalysisInput
 from analysis.errors import AnalysisInvalid, AnalystError, AnalystUnavailable
 from analysis.models import Analysis, ModelCall
 from analysis.services import analysis_obtain, recommendation_of
+from exchange.market.clock import WallClock
 from tests.analysis.calls.asking_kit import (
     chart_input,
     in_seconds,
@@ -124,3 +125,24 @@ def test_two_bots_pay_for_one_question_once(
     first, second = obtained(asking, shown), obtained(other, shown)
     assert first == second
     assert set(ModelCall.objects.values_list("charged_to", flat=True)) == {"bot:1"}
+
+
+@dataclass(frozen=True)
+class StalledClock(WallClock):
+    """Ten minutes pass in this process while the server answers."""
+
+    sim: OpenAiSim
+
+    def monotonic(self) -> float:
+        return super().monotonic() + (600 if self.sim.calls else 0)
+
+
+def test_answer_that_is_noticed_after_the_deadline_is_late(
+    sim: OpenAiSim, asking: Asking, shown: list[AnalysisInput]
+) -> None:
+    found = obtained(replace(asking, clock=StalledClock(sim)), shown[:1])
+    assert isinstance(found[shown[0].symbol], AnalystUnavailable)
+    call = ModelCall.objects.get()
+    assert (call.state, call.reason_code) == (CallState.LATE, "late")
+    assert call.raw_answer
+    assert call.cost is not None
