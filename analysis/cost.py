@@ -100,7 +100,8 @@ def image_tokens(profile: AnalystProfile, size: tuple[int, int] | None = None) -
     What ``probe`` measured for the chart stands above the rule, and is the least that any other
     size is taken for.
     """
-    measured = profile.image_tokens
+    # No picture is free: a measurement of nothing is none.
+    measured = profile.image_tokens or None
     if size is None and measured is not None:
         return measured
     by_rule = _by_rule(profile, size or chart_size(profile.image_family))

@@ -159,3 +159,8 @@ def test_thinking_costs_and_is_bounded_by_the_allowance() -> None:
 def test_a_request_is_shown_with_all_it_holds() -> None:
     rendered = RenderedPrompt(system="", user="", tokens=2000)
     assert request_tokens(profile(), rendered) == 2000 + schema_tokens() + FRAME_TOKENS + 1105
+
+
+def test_a_picture_measured_at_nothing_is_counted_by_the_rule() -> None:
+    assert image_tokens(profile(image_tokens=0)) == image_tokens(profile()) > 0
+    assert most_cost(profile(image_tokens=0), 1000) == most_cost(profile(), 1000)
