@@ -54,6 +54,7 @@ class StepRow:
 class CycleDetail:
     """One cycle with its steps and decisions; ``newer`` and ``older`` are its neighbours."""
 
+    account: ExchangeAccount
     row: CycleRow
     bot_id: int
     runs: bool
@@ -152,6 +153,7 @@ def cycle_get(cycle_id: int) -> CycleDetail | None:
     ]
     same_bot = Cycle.objects.filter(bot=cycle.bot_id).values_list("pk", flat=True)
     return CycleDetail(
+        account=cycle.bot.account,
         row=cycle_row(cycle),
         bot_id=cycle.bot_id,
         runs=market_runs(cycle.bot.account),

@@ -55,7 +55,7 @@ def cycle(request: HttpRequest, cycle_id: int) -> HttpResponse:
     }
     if is_htmx(request):
         return render(request, "dashboard/_cycle.html", context)
-    return page(request, "dashboard/cycle.html", context)
+    return page(request, "dashboard/cycle.html", context, account=found.account)
 
 
 @require_POST

@@ -27,7 +27,7 @@ from dashboard.selectors.equity import equity_line
 from dashboard.selectors.events import alerts
 from dashboard.selectors.market import market_read, market_runs
 from dashboard.selectors.positions import position_rows, trades_live, value_all
-from dashboard.views.shell import account_of, page
+from dashboard.views.shell import account_of, account_shown, page
 from exchange.models import ExchangeAccount
 
 Context = dict[str, Any]
@@ -95,8 +95,8 @@ FRAGMENTS: dict[str, Callable[[ExchangeAccount], Context]] = {
 
 @require_safe
 def fragment(request: HttpRequest, name: str) -> HttpResponse:
-    """One part of the overview, rendered by the same partial as the whole page."""
-    account = account_of(request)
+    """One part of a page, rendered by the same partial as the whole page."""
+    account = account_shown(request)
     if account is None or name not in FRAGMENTS:
         raise Http404
     context: Context = {"shell": {"account": account}} | FRAGMENTS[name](account)

@@ -42,6 +42,15 @@ def account_of(request: HttpRequest) -> ExchangeAccount | None:
     return account_choose(list(account_list()), request.session.get(SESSION_KEY))
 
 
+def account_shown(request: HttpRequest) -> ExchangeAccount | None:
+    """The account of the page that asks for a part of itself. Pages of an object, and pages from
+    before the session turned to another account, show another one than the session's."""
+    wanted = request.GET.get("account")
+    if wanted is None:
+        return account_of(request)
+    return next((account for account in account_list() if str(account.pk) == wanted), None)
+
+
 def actor_of(request: HttpRequest) -> User:
     """Who asks. Every page needs a login, so an anonymous visitor never gets here."""
     if not isinstance(request.user, User):
@@ -59,14 +68,19 @@ def page(
     template: str,
     context: dict[str, Any] | None = None,
     *,
+    account: ExchangeAccount | None = None,
     reading: Reading | None = None,
     status: int = 200,
 ) -> HttpResponse:
-    """Render a full page. ``reading`` spares reading the account a second time."""
+    """Render a full page under the header of ``account``: whose object the page shows, else the
+    session's. ``reading`` spares reading the account a second time."""
     accounts = list(account_list())
-    account = (
-        reading.account if reading else account_choose(accounts, request.session.get(SESSION_KEY))
-    )
+    if reading is not None:
+        account = reading.account
+    elif account is not None:
+        account = _listed(accounts, account)
+    else:
+        account = account_choose(accounts, request.session.get(SESSION_KEY))
     live: dict[str, str] = {}
     versions: dict[str, str] = {}
     engine, market = None, MarketReading()
@@ -86,6 +100,15 @@ def page(
     given["live"] = live | given.get("live", {})
     given["versions"] = versions | given.get("versions", {})
     return render(request, template, {"shell": shell, "section": "", **given}, status=status)
+
+
+def _listed(accounts: list[ExchangeAccount], account: ExchangeAccount) -> ExchangeAccount:
+    """``account`` as it stands in ``accounts``; one that is not active is added, so that the
+    selector names the account whose header is shown."""
+    known = next((each for each in accounts if each.pk == account.pk), None)
+    if known is None:
+        accounts.append(account)
+    return known or account
 
 
 def refused(request: HttpRequest, error: ActionRefused, fallback: str) -> HttpResponse:

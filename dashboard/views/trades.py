@@ -60,7 +60,7 @@ def trade(request: HttpRequest, trade_id: int) -> HttpResponse:
         context |= _ticking(found.account)
     if is_htmx(request):
         return render(request, "dashboard/_trade.html", context)
-    return page(request, "dashboard/trade.html", context)
+    return page(request, "dashboard/trade.html", context, account=found.account)
 
 
 def _ticking(account: ExchangeAccount) -> dict[str, Any]:

@@ -218,6 +218,46 @@ def test_account_switch_is_kept_in_the_session(console: Client, account: Exchang
     assert "mode-paper" in console.get(reverse("trades")).content.decode()
 
 
+def test_an_objects_page_carries_the_header_of_its_own_account(console: Client, desk: Desk) -> None:
+    other = factories.AccountFactory.create(name="other", mode="PAPER")
+    console.post(reverse("account"), {"account": other.pk})
+    for address in (
+        reverse("trade", args=[desk.trade.pk]),
+        reverse("trade", args=[desk.closed.pk]),
+        reverse("cycle", args=[desk.cycle.pk]),
+    ):
+        text = console.get(address).content.decode()
+        assert 'class="chip mode-sim">SIM 120x' in text
+        assert 'class="modebar mode-sim"' in text
+        assert f'data-fragment="header:{desk.account.pk}"' in text
+        assert f'/fragments/header/?account={desk.account.pk}"' in text
+        assert f'<option value="{desk.account.pk}" selected>' in text
+        assert "mode-paper" not in text
+    assert "mode-paper" in console.get(reverse("trades")).content.decode()
+
+
+def test_an_object_of_an_account_that_is_off_is_not_shown_as_anothers(
+    console: Client, desk: Desk
+) -> None:
+    factories.AccountFactory.create(name="other", mode="PAPER")
+    ExchangeAccount.objects.filter(pk=desk.account.pk).update(is_active=False)
+    text = console.get(reverse("trade", args=[desk.trade.pk])).content.decode()
+    assert 'class="chip mode-sim"' in text
+    assert f'<option value="{desk.account.pk}" selected>' in text
+
+
+def test_a_part_is_fetched_for_the_account_of_its_page(console: Client, desk: Desk) -> None:
+    other = factories.AccountFactory.create(name="other", mode="PAPER")
+    console.post(reverse("account"), {"account": other.pk})
+    address = reverse("fragment", args=["header"])
+    own = console.get(address, {"account": desk.account.pk}).content.decode()
+    assert f'data-fragment="header:{desk.account.pk}"' in own
+    assert "mode-sim" in own
+    assert "mode-paper" in console.get(address).content.decode()
+    for unknown in ("404", "x", ""):
+        assert console.get(address, {"account": unknown}).status_code == 404
+
+
 def test_market_that_is_stepped_offers_nothing_that_needs_time(console: Client, desk: Desk) -> None:
     session = desk.account.market_session
     ended = {"speed": 120, "end": session.reserved_until}
