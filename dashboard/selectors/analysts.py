@@ -57,10 +57,11 @@ class Exam:
 
 @dataclass(frozen=True, slots=True)
 class AnalystShown:
-    """One model. ``calls`` counts those of the last day by how they ended."""
+    """One model. ``calls`` counts those of the last day by how they ended; ``health`` is empty
+    where a ``problem`` keeps it from being asked at all."""
 
-    id: int
     name: str
+    profile_name: str
     model: str
     host: str
     problem: str
@@ -89,7 +90,7 @@ class RateRow:
 
 @dataclass(frozen=True, slots=True)
 class Purse:
-    """What one purse has spent today; ``name`` is that of its bot or account."""
+    """What one purse has spent today; ``name`` says in words whose or what for it is."""
 
     name: str
     amount: str
@@ -112,7 +113,7 @@ def analysts_read(now: datetime) -> AnalystsPage:
     unhappy = ModelCall.objects.filter(state__in=UNHAPPY, purpose__in=WORK).order_by("-id")
     return AnalystsPage(
         analysts=tuple(
-            _analyst(profile, list(recent.filter(profile=profile))) for profile in profiles
+            _analyst(profile, list(recent.filter(profile=profile)), now) for profile in profiles
         ),
         rates=tuple(_rate(rate) for rate in grounding_rates(now - RATES_BACK)),
         purses=_purses(spends),
@@ -120,25 +121,27 @@ def analysts_read(now: datetime) -> AnalystsPage:
     )
 
 
-def _analyst(profile: AnalystProfile, calls: Sequence[ModelCall]) -> AnalystShown:
+def _analyst(profile: AnalystProfile, calls: Sequence[ModelCall], now: datetime) -> AnalystShown:
     bots = list(Bot.objects.filter(analyst_profile=profile).select_related("prompt_version"))
     prompt = next((bot.prompt_version for bot in bots if bot.prompt_version), None)
     prompt = prompt or prompt_default()
+    problem = profile_problem(profile)
     health = AnalystHealth.objects.filter(profile=profile).first()
+    state = health.state if health else HealthState.OK.value
     counts = Counter(call.state for call in calls)
     spent = sum((call.cost or ZERO for call in calls), ZERO)
     exam = EyeTest.objects.filter(profile=profile).first()
     current = eye_test_current(profile, prompt)
     canary = CanaryRun.objects.filter(profile=profile).first()
     return AnalystShown(
-        id=profile.pk,
         name=str(profile),
+        profile_name=profile.name,
         model=profile.model,
         host=urlsplit(profile.base_url).netloc or OPENAI_HOST,
-        problem=profile_problem(profile),
+        problem=problem,
         grade=str(grade_of(profile, prompt)),
-        health=health.state if health else HealthState.OK.value,
-        health_words=_health_words(health),
+        health="" if problem else state,
+        health_words=_health_words(health, now),
         calls=tuple((CallState(state).label, n) for state, n in sorted(counts.items())),
         median=_median(calls),
         spent=dollars(spent),
@@ -148,10 +151,11 @@ def _analyst(profile: AnalystProfile, calls: Sequence[ModelCall]) -> AnalystShow
     )
 
 
-def _health_words(health: AnalystHealth | None) -> str:
+def _health_words(health: AnalystHealth | None, now: datetime) -> str:
     if health is None or health.state == HealthState.OK:
         return ""
-    until = f" Next try {fmt.clock_time(health.open_until)} UTC." if health.open_until else ""
+    waits = health.open_until is not None and health.open_until > now
+    until = f" Next try {fmt.clock_time(health.open_until)} UTC." if waits else ""
     return f"{fmt.one_stop(health.reason)}{until}"
 
 
@@ -177,9 +181,16 @@ def _purses(spends: Iterable[Spend]) -> tuple[Purse, ...]:
     names = {f"bot:{pk}": f"bot {name}" for pk, name in Bot.objects.values_list("pk", "name")}
     accounts = ExchangeAccount.objects.values_list("pk", "name")
     names |= {f"account:{pk}": f"account {name}" for pk, name in accounts}
+    for pk, name in AnalystProfile.objects.values_list("pk", "name"):
+        names |= {f"probe:{pk}": f"probe of {name}", f"canary:{pk}": f"canary of {name}"}
     return tuple(
-        Purse(names.get(row.key, row.key), dollars(row.amount), row.calls) for row in spends
+        Purse(_purse_name(row.key, names), dollars(row.amount), row.calls) for row in spends
     )
+
+
+def _purse_name(key: str, names: Mapping[str, str]) -> str:
+    """An eye test's purse is named by the hash of what was examined and a seed."""
+    return "eye test" if key.startswith("eye_test:") else names.get(key, key)
 
 
 def _part(part: Mapping[str, Any]) -> ExamPart:

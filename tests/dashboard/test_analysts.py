@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from decimal import Decimal
 from io import BytesIO
 from typing import Any
@@ -19,6 +20,7 @@ from analysis.models import AnalystProfile, ChartUpload, ModelCall
 from analysis.profiles import api_key_set
 from analysis.prompts.versions import prompt_default
 from analysis.upload_reading import upload_store
+from dashboard.selectors.analysts import analysts_read
 from exchange.models import ExchangeAccount
 from tests import factories
 from tests.dashboard.conftest import Desk
@@ -113,6 +115,42 @@ def test_models_are_shown_with_grade_health_sight_and_cost(
                   "P2 Axis", "median error 0.8 %",
                   "it does not count any more", "2.4 s", "7.10 %"):  # fmt: skip
         assert shown in text
+
+
+def test_a_model_that_can_not_be_asked_has_no_health(
+    console: Client, profile: AnalystProfile
+) -> None:
+    api_key_set(profile, "sim-key")
+    assert ">OK</span>" in console.get(reverse("analysts")).content.decode()
+    AnalystProfile.objects.update(model="")
+    text = console.get(reverse("analysts")).content.decode()
+    assert "Reader names no model." in text
+    assert ">OK</span>" not in text
+
+
+def test_the_next_try_is_told_while_it_lies_ahead(profile: AnalystProfile) -> None:
+    until = timezone.now()
+    factories.AnalystHealthFactory.create(
+        profile=profile, state="safe", reason="5 failures.", open_until=until
+    )
+    told = f"5 failures. Next try {until:%H:%M:%S} UTC."
+    before, at = (analysts_read(until - timedelta(seconds=s)).analysts[0] for s in (1, 0))
+    assert (before.health_words, at.health_words) == (told, "5 failures.")
+
+
+def test_an_examination_is_offered_by_the_profiles_name(
+    console: Client, profile: AnalystProfile
+) -> None:
+    text = console.get(reverse("analysts")).content.decode()
+    assert 'manage.py eye_test --profile "Reader" --short' in text
+
+
+def test_purses_are_named_in_words(profile: AnalystProfile) -> None:
+    now = timezone.now()
+    for key in (f"probe:{profile.pk}", f"canary:{profile.pk}", "eye_test:0a1b2c3d:4040"):
+        factories.SpendFactory.create(key=key, day=now.date())
+    names = {purse.name for purse in analysts_read(now).purses}
+    assert names == {"probe of Reader", "canary of Reader", "eye test"}
 
 
 def test_a_decision_shows_how_the_model_saw(console: Client, desk: Desk, call: ModelCall) -> None:
