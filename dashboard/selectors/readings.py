@@ -12,6 +12,7 @@ from typing import Any
 from analysis.answer.grounding import EXTREME_SHARE, MARKER_SHARE
 from analysis.models import Analysis, ModelCall
 from dashboard import format as fmt
+from trading.models import Signal
 
 # What is read back, in the order it is asked; the share of the visible range it may be off by.
 READ_BACK: tuple[tuple[str, str, Decimal], ...] = (
@@ -74,10 +75,12 @@ class ReadingShown:
 
 @dataclass(frozen=True, slots=True)
 class CallShown:
-    """One call in full. ``facts`` are labelled figures; ``request`` and ``answer`` are texts."""
+    """One call in full. ``facts`` are labelled figures; ``request`` and ``answer`` are texts.
+    ``cycle_id`` is that of the decision that rests on its analysis, if any does."""
 
     row: CallRow
     symbol: str
+    cycle_id: int | None
     facts: tuple[tuple[str, str], ...]
     request: str
     answer: str
@@ -119,11 +122,19 @@ def call_get(call_id: int) -> CallShown | None:
     return CallShown(
         row=call_row(call),
         symbol=call.symbol,
+        cycle_id=_cycle_of(call),
         facts=_facts(call),
         request=_request_text(call),
         answer=call.raw_answer,
         has_picture=call.chart is not None and call.chart.png is not None,
     )
+
+
+def _cycle_of(call: ModelCall) -> int | None:
+    if call.analysis_id is None:
+        return None
+    signals = Signal.objects.filter(analysis=call.analysis_id, symbol=call.symbol).order_by("id")
+    return signals.values_list("cycle_id", flat=True).first()
 
 
 def call_list(calls: Iterable[ModelCall]) -> tuple[CallRow, ...]:

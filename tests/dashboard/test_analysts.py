@@ -171,6 +171,16 @@ def test_a_call_shows_what_was_sent_and_what_came(console: Client, call: ModelCa
     assert sent.content == bytes(call.chart.png or b"")
 
 
+def test_a_call_leads_back_to_the_decision_that_rests_on_it(
+    console: Client, desk: Desk, call: ModelCall
+) -> None:
+    address = reverse("call", args=[call.pk])
+    back = f"{reverse('cycle', args=[desk.cycle.pk])}?symbol={desk.trade.symbol}"
+    assert f'href="{back}"' in console.get(address).content.decode()
+    ModelCall.objects.update(analysis=None)
+    assert "The decision" not in console.get(address).content.decode()
+
+
 def test_a_closed_trade_is_also_shown_net_of_its_reading(
     console: Client, desk: Desk, call: ModelCall
 ) -> None:
