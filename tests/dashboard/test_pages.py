@@ -101,6 +101,13 @@ def test_cycle_page_shows_the_whole_decision(
         assert part in text
 
 
+def test_a_first_look_by_hand_is_not_called_a_second(console: Client, desk: Desk) -> None:
+    cycle = factories.CycleFactory.create(bot=desk.bot, attempt=1)
+    text = console.get(reverse("cycle", args=[cycle.pk])).content.decode()
+    assert "asked for by hand, beside the schedule, and never trades." in text
+    assert "second look" not in text
+
+
 def test_rejected_symbol_says_why_in_words(console: Client, desk: Desk) -> None:
     cycle = desk.closed.signal.cycle_id
     answer = console.get(reverse("cycle", args=[cycle]), {"symbol": "ETHUSDT"})
