@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib.auth.models import User
 
 from analysis.calls.asking import Asking
-from analysis.errors import AnalystError
+from analysis.errors import AnalysisInvalid, AnalystError
 from analysis.foreign import foreign_read
 from analysis.models import ChartUpload
 from analysis.picture_store import PictureDamaged, foreign_store
@@ -25,6 +25,8 @@ def upload_answer(*, upload: ChartUpload, asking: Asking, deadline_at: float) ->
     """Have the picture read and store what came of it, a problem included."""
     try:
         reading = foreign_read(asking, upload.image, deadline_at)
+    except AnalysisInvalid as error:
+        upload.problem = f"The model's answer was refused: {error}"[:PROBLEM_LENGTH]
     except (AnalystError, PictureDamaged) as error:
         upload.problem = str(error)[:PROBLEM_LENGTH] or "The model gave no answer."
     else:

@@ -49,6 +49,8 @@ def logging_config(level: str, style: str) -> dict[str, Any]:
         "loggers": {
             "celery": {"level": "WARNING"},
             "uvicorn": {"level": "WARNING"},
+            # A line per request to a model tells nothing that the call's row does not.
+            "httpx2": {"level": "WARNING"},
             "django_celery_beat": {"level": "WARNING"},
         },
     }

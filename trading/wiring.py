@@ -20,7 +20,7 @@ from exchange.market.session import market_for_session
 from exchange.models import ExchangeAccount, MarketSession
 from exchange.paper.ledger import PaperExchange, open_ledger
 from exchange.ports import ExchangeClient, MarketData
-from trading.ai import answers_from_record, bot_key, model_refusal, prompt_of
+from trading.ai import answers_from_record, bot_key, cost_refusal, model_refusal, prompt_of
 from trading.cycle.run import CyclePorts
 from trading.errors import TradingError
 from trading.execution.lease import BOOT_ID
@@ -208,7 +208,7 @@ class BotModel:
         return prompt_of(self.bot)
 
     def refusal(self) -> str:
-        return model_refusal(self.bot)
+        return model_refusal(self.bot) or ("" if self.from_record else cost_refusal(self.bot))
 
     @property
     def from_record(self) -> bool:

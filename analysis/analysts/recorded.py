@@ -20,5 +20,6 @@ class RecordedAnalyst:
 
     def analyse(self, given: AnalysisInput) -> Recommendation:
         raise AnalystUnavailable(
-            f"not on record: {given.symbol} {given.timeframe} {given.candle_time:%Y-%m-%d %H:%M}"
+            f"{given.symbol} {given.timeframe} {given.candle_time:%Y-%m-%d %H:%M}: this market is "
+            "faster than a model, and no answer is on record."
         )

@@ -79,6 +79,7 @@ class Decision:
     sizing_words: tuple[str, ...]
     analysis_id: int | None
     analyst: str
+    not_asked: str
     limits_version: int
     approval: str
     approval_by: str
@@ -147,6 +148,7 @@ def decision_of(signal: Signal) -> Decision:
         sizing_words=_lines(signal.sizing.get("words", ())),
         analysis_id=signal.analysis_id,
         analyst=str(signal.analysis.profile) if signal.analysis else "",
+        not_asked=_not_asked(signal),
         limits_version=signal.limits_version,
         approval=_approval_words(approval),
         approval_by=_approval_by(approval),
@@ -192,6 +194,15 @@ def rule_label(rule: str) -> str:
     """A rule's name for people: "rr_net" as "net reward/risk"."""
     words = {"rr_net": "net reward/risk", "none": "no setup", "": "accepted"}
     return words.get(rule, rule.replace("_", " "))
+
+
+def _not_asked(signal: Signal) -> str:
+    """Why the model behind the analyst was not asked, where it was not."""
+    analysis = signal.analysis
+    if analysis is None or analysis.grounding is not None:
+        return ""
+    screened = str(analysis.features.get("prescreen", ""))
+    return f"not asked: {screened} (pre-screen)" if screened else ""
 
 
 def _lines(words: str | Sequence[str]) -> tuple[str, ...]:

@@ -222,5 +222,5 @@ def test_recorded_analyst_answers_what_was_asked_before(sim: OpenAiSim) -> None:
     assert isinstance(first, Analysis)
     assert found[shown.symbol] == first
     assert isinstance(found["OTHERUSDT"], AnalystUnavailable)
-    assert "not on record" in str(found["OTHERUSDT"])
+    assert "no answer is on record" in str(found["OTHERUSDT"])
     assert ModelCall.objects.count() == 1

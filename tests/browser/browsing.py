@@ -41,8 +41,10 @@ document.addEventListener("securitypolicyviolation", (event) => {
   console.error(`policy violated: ${event.violatedDirective} by ${event.blockedURI}`);
 });
 """
+# A lazy picture far below the window is fetched when somebody scrolls there.
 PICTURES_SHOWN = """
-() => [...document.images].every((image) => image.complete || !image.checkVisibility())
+() => [...document.images].every((image) => image.complete || !image.checkVisibility()
+  || (image.loading === "lazy" && image.getBoundingClientRect().top > innerHeight))
 """
 LARGEST_PAINT_MS = """
 () => new Promise((resolve) => {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from tests.browser.browsing import NARROW, WIDE, Theme, Watch, Window, load
 from tests.browser.site import Site
@@ -46,7 +46,7 @@ def test_page_keeps_its_policy_its_host_and_its_width(
     page = window(width=width, theme=theme).new_page()
     watch = Watch(page, counted.address)
     load(page, f"{counted.address}/safety/")
-    assert page.locator(".span-figure", has_text="38.4 s").is_visible()
+    expect(page.locator(".span-figure", has_text="38.4 s")).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") == width
     assert page.evaluate(CUT_OFF) == []
     assert watch.complaints == []

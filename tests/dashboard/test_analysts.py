@@ -161,6 +161,16 @@ def test_a_decision_shows_how_the_model_saw(console: Client, desk: Desk, call: M
         assert shown in text
 
 
+def test_a_decision_says_that_the_model_was_not_asked(console: Client, desk: Desk) -> None:
+    analysis = desk.trade.signal.analysis
+    assert analysis is not None
+    analysis.features = {"prescreen": "no setup by the technical rules"}
+    analysis.save()
+    address = reverse("cycle", args=[desk.cycle.pk])
+    text = console.get(address, {"symbol": desk.trade.symbol}).content.decode()
+    assert "not asked: no setup by the technical rules (pre-screen)" in text
+
+
 def test_a_call_shows_what_was_sent_and_what_came(console: Client, call: ModelCall) -> None:
     text = console.get(reverse("call", args=[call.pk])).content.decode()
     assert "2,100" in text

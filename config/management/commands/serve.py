@@ -42,6 +42,8 @@ class Command(BaseCommand):
         call_command("prepare", verbosity=0)
         self.check(databases=["default"], tags=[Tags.database])
         password = _first_start(environment, region)
+        if password is None:
+            self._say(_ignored(environment))
         address = _address(environment.host, environment.port)
         text = screen(address=address, data_folder=str(settings.DATA_DIR), password=password)
         connections.close_all()
@@ -75,6 +77,17 @@ def _first_start(environment: Environment, region: Region) -> str | None:
     if environment.demo and live:
         paper_ensure(region, follow="bybit_region" in environment.model_fields_set)
     return password
+
+
+def _ignored(environment: Environment) -> str:
+    """A line for what is set and counts at a first start only."""
+    names = sorted({"demo_seed", "demo_speed"} & environment.model_fields_set)
+    if not names:
+        return ""
+    return (
+        f"  {' and '.join(name.upper() for name in names)} count at the first start of data only; "
+        "for another demo market name other data: AUTOTRADER_DATA=var2\n"
+    )
 
 
 def _address(host: str, port: int) -> str:

@@ -57,6 +57,9 @@ class Task:
 
     def answer(self, known: Known) -> str:
         """``known`` in the schema of the question, or as it is where none was sent."""
+        if self.ask.schema is not None and "shown" in self.ask.schema.get("properties", {}):
+            # A picture from elsewhere: nothing in it can be measured.
+            known = {**readers.FOREIGN, **self.truth()}
         filled = known if self.ask.schema is None else fill(self.ask.schema, known)
         return json.dumps(filled, default=float, ensure_ascii=False)
 

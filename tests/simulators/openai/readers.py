@@ -31,6 +31,20 @@ PRINTED = (
 Known = dict[str, Any]
 
 
+# What is said of a picture that was drawn elsewhere.
+FOREIGN: Known = {
+    "shown": "A price chart whose instrument can't be read.",
+    "legible": "partly",
+    "environment": "unclear",
+    "observations": ["There are shapes that may be candles."],
+    "case_long": ["Nothing in sight speaks for higher prices."],
+    "case_short": ["Nothing in sight speaks for lower prices."],
+    "strongest_objection": "The scale can't be read.",
+    "setup_quality": 0,
+    "direction": "none",
+}
+
+
 def perfect(truth: Mapping[str, Any], words: Words) -> Known:
     """Everything that is known, and a plan by the trend where the truth has none."""
     known = {"question_id": words.question_id, "last_close": words.last_close, **truth}

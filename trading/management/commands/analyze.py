@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from argparse import ArgumentParser
 from collections.abc import Sequence
+from copy import copy
 from pathlib import Path
 from typing import Any
 
@@ -175,8 +176,11 @@ def _asking(
     purpose: CallPurpose,
 ) -> Asking:
     purse = account_purse(account, equity_stored(account))
+    # Who asks by hand wants the model's own answer, not that of the rules before it.
+    asked = copy(profile)
+    asked.prescreen = False
     return Asking(
-        profile=profile,
+        profile=asked,
         prompt_version=prompt,
         purses=(purse,),
         purpose=purpose,
