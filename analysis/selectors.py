@@ -97,6 +97,11 @@ def _grade_refusal(
         )
     if exam.lowered_by:
         return f"{profile.name} is down to paper: {exam.lowered_by}"
+    if exam.grade == Grade.NONE:
+        return (
+            f"{profile.name} did not pass its eye test of {exam.started_at:%Y-%m-%d}: it may trade "
+            "on paper only."
+        )
     return (
         f"{profile.name} has the grade {Grade(exam.grade).label.lower()}; "
         f"{needed.label.lower()} is needed here."

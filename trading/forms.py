@@ -8,8 +8,10 @@ from django import forms
 from django.core.exceptions import ValidationError
 
 from exchange.domain import quantise
-from trading.ai import AiCost, ai_cost_estimate, cost_refusal
+from trading.ai import AiCost, ai_cost_estimate, cost_refusal, model_refusal
+from trading.choices import BotState
 from trading.models import Bot
+from trading.services import symbols_refusal
 
 # What an estimate depends on.
 PRICED_BY = ("account", "timeframe", "symbols", "analyst_profile")
@@ -56,20 +58,29 @@ class BotForm(BotBase):
 
     def clean(self) -> dict[str, Any] | None:
         cleaned = super().clean() or {}
-        if all(cleaned.get(name) for name in PRICED_BY):
-            self._price(cleaned)
+        # What is wrong with symbols that are no list the row's own check says.
+        if all(cleaned.get(name) for name in PRICED_BY) and isinstance(cleaned["symbols"], list):
+            bot = Bot(
+                name=cleaned.get("name") or "This bot",
+                ai_cost_accepted=self.instance.ai_cost_accepted,
+                prompt_version=cleaned.get("prompt_version"),
+                **{name: cleaned[name] for name in PRICED_BY},
+            )
+            refusal = symbols_refusal(bot.account, bot.symbols)
+            if refusal:
+                raise ValidationError({"symbols": refusal})
+            self._refuse_model(bot)
+            self._price(bot, cleaned)
         return cleaned
 
-    def _price(self, cleaned: dict[str, Any]) -> None:
-        bot = Bot(
-            name=cleaned.get("name") or "This bot",
-            ai_cost_accepted=self.instance.ai_cost_accepted,
-            prompt_version=cleaned.get("prompt_version"),
-            **{name: cleaned[name] for name in PRICED_BY},
-        )
-        if not isinstance(bot.symbols, list):
-            # The row's own check says what is wrong with them.
-            return
+    def _refuse_model(self, bot: Bot) -> None:
+        """A bot that runs is not given a model that may not trade there."""
+        if self.instance.state == BotState.RUNNING and bot.analyst_profile.asks_a_model:
+            refusal = model_refusal(bot)
+            if refusal:
+                raise ValidationError({"analyst_profile": refusal})
+
+    def _price(self, bot: Bot, cleaned: dict[str, Any]) -> None:
         refusal = cost_refusal(bot)
         if not refusal:
             return

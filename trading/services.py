@@ -7,7 +7,7 @@ trader acts on the rows they leave.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -116,6 +116,15 @@ def _why_not_paper(mode: Mode) -> str:
     return f"{mode} accounts can't be made yet; use SIM, REPLAY or PAPER"
 
 
+def symbols_refusal(account: ExchangeAccount, symbols: Iterable[str]) -> str:
+    """Which symbols the account's market does not have, as a sentence, or ""."""
+    offered = account.market_session.symbols
+    unknown = sorted(set(symbols) - set(offered))
+    if not unknown:
+        return ""
+    return f"{account.name} has no {', '.join(unknown)}; it has {', '.join(offered)}"
+
+
 def bot_create(
     *,
     account: ExchangeAccount,
@@ -135,12 +144,9 @@ def bot_create(
     the account's market, or a running one could not be started."""
     if timeframe not in TIMEFRAMES:
         raise ActionRefused(f"timeframe {timeframe!r} is none of {', '.join(TIMEFRAMES)}")
-    offered = account.market_session.symbols
-    unknown = sorted(set(symbols) - set(offered))
-    if unknown:
-        raise ActionRefused(
-            f"{account.name} has no {', '.join(unknown)}; it has {', '.join(offered)}"
-        )
+    refusal = symbols_refusal(account, symbols)
+    if refusal:
+        raise ActionRefused(refusal)
     profile = RiskProfile(RiskLimits.objects.filter(account=account).latest("version").profile)
     exits = exit_settings or default_exits(profile, TIMEFRAMES[timeframe])
     bot = Bot(

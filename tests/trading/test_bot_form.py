@@ -12,6 +12,7 @@ from django.urls import reverse
 from tests.factories import (
     AccountFactory,
     BotFactory,
+    MarketSessionFactory,
     ModelProfileFactory,
     RiskLimitsFactory,
 )
@@ -26,6 +27,7 @@ pytestmark = pytest.mark.django_db
 def bot() -> Bot:
     account = AccountFactory.create(start_equity=Decimal(1000))
     RiskLimitsFactory.create(account=account)
+    MarketSessionFactory.create(account=account, speed=1)
     return BotFactory.create(
         account=account,
         analyst_profile=ModelProfileFactory.create(),
@@ -99,3 +101,18 @@ def test_what_was_agreed_to_can_not_be_typed_in(operator_client: Client, bot: Bo
 def test_symbols_that_are_no_list_get_their_own_refusal(operator_client: Client, bot: Bot) -> None:
     answer = saved(operator_client, bot, symbols='"BTCUSDT"')
     assert list(errors(answer)) == ["symbols"]
+
+
+def test_symbols_the_market_does_not_have_are_refused(operator_client: Client, bot: Bot) -> None:
+    answer = saved(operator_client, bot, symbols='["BTCUSDT", "FOOUSDT"]')
+    assert "has no FOOUSDT; it has BTCUSDT" in errors(answer)["symbols"][0]
+    assert bot.symbols == ["BTCUSDT"]
+
+
+def test_a_running_bot_is_not_given_a_model_that_can_not_ask(
+    operator_client: Client, bot: Bot
+) -> None:
+    Bot.objects.filter(pk=bot.pk).update(state=BotState.RUNNING)
+    useless = ModelProfileFactory.create(name="Without prices", input_price=0, output_price=0)
+    answer = saved(operator_client, bot, analyst_profile=useless.pk)
+    assert "Without prices" in errors(answer)["analyst_profile"][0]
