@@ -117,7 +117,7 @@ def test_run_now_makes_a_cycle_that_only_observes(console: Client, desk: Desk) -
 def test_cycle_page_asks_again_until_the_cycle_is_final(console: Client, desk: Desk) -> None:
     address = console.post(reverse("run_now", args=[desk.bot.pk]))["Location"]
     waiting = console.get(address).content.decode()
-    for part in ("hx-get", "Waiting for its turn", "a second look at a candle"):
+    for part in ("hx-get", "Waiting for its turn", "beside the schedule, and never trades"):
         assert part in waiting
     Cycle.objects.filter(state="due").update(state="completed")
     text = console.get(address, headers={"HX-Request": "true"}).content.decode()
