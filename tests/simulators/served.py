@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Self
@@ -15,7 +16,7 @@ START_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 5.0
 
 
-class Served:
+class Served(ABC):
     """``start`` returns when it listens, ``stop`` leaves nothing behind.
 
     ``failure`` is the first thing that went wrong inside.
@@ -105,9 +106,9 @@ class Served:
         finally:
             self._listening.set()
 
+    @abstractmethod
     def _application(self) -> web.Application:
         """What answers the requests."""
-        raise NotImplementedError
 
     @asynccontextmanager
     async def _meanwhile(self) -> AsyncIterator[None]:
