@@ -18,22 +18,30 @@ from trading.ai import ai_cost_estimate
 from trading.forms import BotForm
 from trading.models import (
     Approval,
+    Blackout,
     Bot,
     Cashflow,
     Command,
+    Counterfactual,
     Cycle,
     CycleStep,
     EquityPoint,
     Event,
     Execution,
+    KillRun,
+    KillStep,
     Lease,
+    MonitorCandle,
     OperatorAction,
     Order,
+    PeakBase,
     RiskLimits,
     Signal,
     StopMove,
+    SymbolGroup,
     Trade,
     TradingState,
+    WalletCheck,
 )
 
 # Dark enough to be read on white and light enough on black.
@@ -210,3 +218,57 @@ class OperatorActionAdmin(LedgerAdmin):
     list_filter = ("action",)
     list_select_related = ("actor",)
     search_fields = ("target", "reason")
+
+
+@admin.register(SymbolGroup)
+class SymbolGroupAdmin(KeptAdmin):
+    list_display = ("name", "symbols")
+
+
+@admin.register(Blackout)
+class BlackoutAdmin(KeptAdmin):
+    list_display = ("name", "kind", "action", "starts_at", "ends_at", "is_active", "account")
+    list_filter = ("kind", "action", "is_active", "account")
+    list_select_related = ("account",)
+    readonly_fields = ("source", "source_key", "actor", "created_at")
+
+
+@admin.register(PeakBase)
+class PeakBaseAdmin(LedgerAdmin):
+    list_display = ("account", "time", "reason", "actor", "created_at")
+    list_filter = ("account",)
+    list_select_related = ("account", "actor")
+
+
+@admin.register(KillRun)
+class KillRunAdmin(LedgerAdmin):
+    list_display = ("pressed_at", "level", "account", "drill", "actor", "reason", "done_at")
+    list_filter = ("level", "drill", "account")
+    list_select_related = ("account", "actor")
+
+
+@admin.register(KillStep)
+class KillStepAdmin(LedgerAdmin):
+    list_display = ("run", "account", "kind", "symbol", "done_at", "detail")
+    list_filter = ("kind", "account")
+    list_select_related = ("run__account", "account")
+
+
+@admin.register(Counterfactual)
+class CounterfactualAdmin(LedgerAdmin):
+    list_display = ("signal", "stopped_by", "state", "exit_reason", "r_multiple", "followed_to")
+    list_filter = ("stopped_by", "state", "exit_reason")
+    list_select_related = ("signal",)
+
+
+@admin.register(MonitorCandle)
+class MonitorCandleAdmin(LedgerAdmin):
+    list_display = ("market", "symbol", "open_time", "seconds", "close")
+    list_filter = ("market", "symbol")
+
+
+@admin.register(WalletCheck)
+class WalletCheckAdmin(LedgerAdmin):
+    list_display = ("account", "day", "state", "booked", "reported", "difference", "checked_at")
+    list_filter = ("state", "account")
+    list_select_related = ("account",)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from exchange.labels import Labelled
+from exchange.labels import Labelled, Numbered
 
 
 class AiFallback(Labelled):
@@ -93,12 +93,16 @@ class TradeState(Labelled):
 
 
 class ExitReason(Labelled):
-    """Why a trade closed. The spine produces all but those its later issues build."""
+    """Why a trade closed."""
 
     TAKE_PROFIT = "take_profit", "Take profit"
+    PARTIAL_TAKE_PROFIT = "partial_take_profit", "Part of the profit taken"
     STOP_LOSS = "stop_loss", "Stop-loss"
     TIGHTENED_STOP = "tightened_stop", "Tightened stop"
     BREAKEVEN = "breakeven", "Break-even stop"
+    OPPOSITE_SIGNAL = "opposite_signal", "Reading turned"
+    INVALIDATION = "invalidation", "Setup invalidated"
+    BLACKOUT = "blackout", "Closed for a blackout"
     MANUAL = "manual", "Closed by hand"
     KILL_SWITCH = "kill_switch", "Kill switch"
     UNPROTECTED = "unprotected", "Could not be protected"
@@ -118,6 +122,10 @@ class CancelReason(Labelled):
     EXPIRED = "expired", "Expired"
     TARGET_REACHED = "target_reached", "Moved without us"
     OPPOSITE = "opposite", "Reading turned"
+    REPLACED = "replaced", "A better signal took its place"
+    GUARD = "guard", "A guard or lower limit began"
+    BLACKOUT = "blackout", "A blackout began"
+    SPREAD = "spread", "The spread stayed too wide"
     REJECTED = "rejected", "Refused by the exchange"
     NOT_PLACED = "not_placed", "Never reached the exchange"
     NOT_FILLED = "not_filled", "Nothing filled at the price"
@@ -161,3 +169,51 @@ class EventLevel(Labelled):
 class RiskProfile(Labelled):
     CONSERVATIVE = "conservative", "Conservative"
     CLASSIC = "classic", "Classic"
+
+
+class KillLevel(Numbered):
+    """How much is stopped, each level with all below it."""
+
+    PAUSE = 1, "Pause all bots"
+    REDUCE = 2, "No new entries"
+    HALT = 3, "No entries, working ones cancelled"
+    FLATTEN = 4, "Halt and close every position"
+
+
+class KillStepKind(Labelled):
+    """What a kill has to see done before it may call itself done."""
+
+    PAUSED = "paused", "Bots paused"
+    ENTRIES_OFF = "entries_off", "Entries off"
+    CANCEL = "cancel", "Entry cancelled"
+    CLOSE = "close", "Position closed"
+
+
+class BlackoutKind(Labelled):
+    ONCE = "once", "Once"
+    WEEKLY = "weekly", "Every week"
+    ICS = "ics", "Calendar file"
+
+
+class BlackoutAction(Labelled):
+    """Strictest last."""
+
+    HALVE = "halve", "Half size"
+    NO_ENTRIES = "no_entries", "No entries"
+    FLATTEN = "flatten", "No entries, close positions"
+
+
+class CounterfactualState(Labelled):
+    """How far the life of a signal that never traded has been followed."""
+
+    FOLLOWED = "followed", "Still followed"
+    ENDED = "ended", "Ended"
+    UNFILLED = "unfilled", "Would not have filled"
+    UNKNOWN = "unknown", "Cannot be known"
+
+
+class WalletCheckState(Labelled):
+    AGREED = "agreed", "Agrees"
+    DIFFERS = "differs", "Differs"
+    MENDED = "mended", "Mended"
+    UNREAD = "unread", "Could not be read"

@@ -19,12 +19,8 @@ from exchange.models import ExchangeAccount
 from trading.choices import CashflowKind, TradeState
 from trading.domain.portfolio import Exposure
 from trading.models import Cashflow, EquityPoint, RiskLimits, Signal
-from trading.selectors import (
-    HOLDING_SIGNALS,
-    equity_at_day_start,
-    exposures_of,
-    live_entries,
-)
+from trading.portfolio import equity_at_day_start
+from trading.selectors import HOLDING_SIGNALS, exposures_of, live_entries
 
 PEAK_SPAN = timedelta(days=30)
 

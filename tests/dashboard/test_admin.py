@@ -22,8 +22,16 @@ OURS = [
     for label in ("exchange", "analysis", "trading")
     for model in apps.get_app_config(label).get_models()
 ]
-EDITABLE = {"bot", "exchangeaccount", "analystprofile", "prompt"}
-ADDABLE = {"bot", "analystprofile", "prompt", "promptversion", "risklimits"}
+EDITABLE = {"bot", "exchangeaccount", "analystprofile", "prompt", "symbolgroup", "blackout"}
+ADDABLE = {
+    "bot",
+    "analystprofile",
+    "prompt",
+    "promptversion",
+    "risklimits",
+    "symbolgroup",
+    "blackout",
+}
 # Session, user, messages of the console's mode chip, page count, rows, and filters.
 MOST_QUERIES = 12
 

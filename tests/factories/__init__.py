@@ -17,7 +17,17 @@ from tests.factories.analysis import (
     PromptVersionFactory,
     SpendFactory,
 )
-from tests.factories.bots import BotFactory, RiskLimitsFactory, TradingStateFactory, UserFactory
+from tests.factories.bots import (
+    BlackoutFactory,
+    BotFactory,
+    KillRunFactory,
+    KillStepFactory,
+    PeakBaseFactory,
+    RiskLimitsFactory,
+    SymbolGroupFactory,
+    TradingStateFactory,
+    UserFactory,
+)
 from tests.factories.control import (
     CommandFactory,
     EventFactory,
@@ -41,11 +51,14 @@ from tests.factories.exchange import (
 )
 from tests.factories.trades import (
     CashflowFactory,
+    CounterfactualFactory,
     EquityPointFactory,
     ExecutionFactory,
+    MonitorCandleFactory,
     OrderFactory,
     StopMoveFactory,
     TradeFactory,
+    WalletCheckFactory,
 )
 
 __all__ = [
@@ -56,6 +69,7 @@ __all__ = [
     "AnalystHealthFactory",
     "AnalystProfileFactory",
     "ApprovalFactory",
+    "BlackoutFactory",
     "BotFactory",
     "CanaryRunFactory",
     "CandleSeriesFactory",
@@ -63,16 +77,20 @@ __all__ = [
     "ChartImageFactory",
     "ChartUploadFactory",
     "CommandFactory",
+    "CounterfactualFactory",
     "CycleFactory",
     "CycleStepFactory",
     "EquityPointFactory",
     "EventFactory",
     "ExecutionFactory",
     "EyeTestFactory",
+    "KillRunFactory",
+    "KillStepFactory",
     "LeaseFactory",
     "MarketSessionFactory",
     "ModelCallFactory",
     "ModelProfileFactory",
+    "MonitorCandleFactory",
     "OperatorActionFactory",
     "OrderFactory",
     "PaperAccountFactory",
@@ -80,15 +98,18 @@ __all__ = [
     "PaperLedgerEntryFactory",
     "PaperOrderFactory",
     "PaperPositionFactory",
+    "PeakBaseFactory",
     "PromptFactory",
     "PromptVersionFactory",
     "RiskLimitsFactory",
     "SignalFactory",
     "SpendFactory",
     "StopMoveFactory",
+    "SymbolGroupFactory",
     "TradeFactory",
     "TradingStateFactory",
     "UserFactory",
     "VenueLinkFactory",
+    "WalletCheckFactory",
     "digest",
 ]

@@ -5,16 +5,35 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import Decimal
 
 from django.contrib.auth.models import User
-from factory.declarations import Sequence, SubFactory
+from factory.declarations import SelfAttribute, Sequence, SubFactory
 from factory.django import DjangoModelFactory, Password
 
 from tests.factories.analysis import AnalystProfileFactory
-from tests.factories.exchange import AccountFactory
-from trading.choices import Autonomy, BotState, RiskProfile, TradingStateName
-from trading.models import Bot, RiskLimits, TradingState
+from tests.factories.exchange import NOON, AccountFactory
+from trading.choices import (
+    Autonomy,
+    BlackoutAction,
+    BlackoutKind,
+    BotState,
+    KillLevel,
+    KillStepKind,
+    RiskProfile,
+    TradingStateName,
+)
+from trading.models import (
+    Blackout,
+    Bot,
+    KillRun,
+    KillStep,
+    PeakBase,
+    RiskLimits,
+    SymbolGroup,
+    TradingState,
+)
 
 
 class UserFactory(DjangoModelFactory[User]):
@@ -60,6 +79,8 @@ class RiskLimitsFactory(DjangoModelFactory[RiskLimits]):
     max_open_risk = Decimal("0.06")
     max_same_direction_risk = Decimal("0.04")
     max_daily_loss = Decimal("0.06")
+    max_weekly_loss = Decimal("0.10")
+    max_drawdown = Decimal("0.15")
     max_position_notional = Decimal(2)
     max_gross_exposure = Decimal(3)
     max_leverage = Decimal(5)
@@ -71,3 +92,56 @@ class TradingStateFactory(DjangoModelFactory[TradingState]):
 
     account = SubFactory(AccountFactory)
     state = TradingStateName.ACTIVE
+
+
+class SymbolGroupFactory(DjangoModelFactory[SymbolGroup]):
+    class Meta:
+        model = SymbolGroup
+
+    name = Sequence(lambda n: f"group {n}")
+    symbols = ["SOLUSDT", "AVAXUSDT"]
+
+
+class BlackoutFactory(DjangoModelFactory[Blackout]):
+    """Two hours without entries."""
+
+    class Meta:
+        model = Blackout
+
+    account = SubFactory(AccountFactory)
+    name = Sequence(lambda n: f"blackout {n}")
+    kind = BlackoutKind.ONCE
+    action = BlackoutAction.NO_ENTRIES
+    starts_at = NOON
+    ends_at = NOON + timedelta(hours=2)
+
+
+class PeakBaseFactory(DjangoModelFactory[PeakBase]):
+    class Meta:
+        model = PeakBase
+
+    account = SubFactory(AccountFactory)
+    time = NOON
+    reason = "looked into it"
+
+
+class KillRunFactory(DjangoModelFactory[KillRun]):
+    class Meta:
+        model = KillRun
+
+    account = SubFactory(AccountFactory)
+    level = KillLevel.FLATTEN
+    reason = "drill"
+    channel = "console"
+    pressed_at = NOON
+    committed_at = NOON
+
+
+class KillStepFactory(DjangoModelFactory[KillStep]):
+    class Meta:
+        model = KillStep
+
+    run = SubFactory(KillRunFactory)
+    account = SelfAttribute("run.account")
+    kind = KillStepKind.CLOSE
+    symbol = "BTCUSDT"

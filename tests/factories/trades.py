@@ -13,8 +13,18 @@ from factory.django import DjangoModelFactory
 
 from tests.factories.cycles import SignalFactory
 from tests.factories.exchange import MINUTE, NOON, AccountFactory
-from trading.choices import CashflowKind, OrderRole, OrderState, TradeState
-from trading.models import Cashflow, EquityPoint, Execution, Order, StopMove, Trade
+from trading.choices import CashflowKind, OrderRole, OrderState, TradeState, WalletCheckState
+from trading.models import (
+    Cashflow,
+    Counterfactual,
+    EquityPoint,
+    Execution,
+    MonitorCandle,
+    Order,
+    StopMove,
+    Trade,
+    WalletCheck,
+)
 
 
 class TradeFactory(DjangoModelFactory[Trade]):
@@ -141,3 +151,42 @@ class EquityPointFactory(DjangoModelFactory[EquityPoint]):
     time = Sequence(lambda n: NOON + n * MINUTE)
     wallet = Decimal(10000)
     equity = Decimal(10000)
+
+
+class WalletCheckFactory(DjangoModelFactory[WalletCheck]):
+    class Meta:
+        model = WalletCheck
+
+    account = SubFactory(AccountFactory)
+    day = Sequence(lambda n: NOON.date() + timedelta(days=n))
+    state = WalletCheckState.AGREED
+    booked = Decimal("12.5")
+    reported = Decimal("12.5")
+    difference = Decimal(0)
+    checked_at = NOON
+
+
+class CounterfactualFactory(DjangoModelFactory[Counterfactual]):
+    """A signal that is still followed."""
+
+    class Meta:
+        model = Counterfactual
+
+    signal = SubFactory(SignalFactory)
+    stopped_by = "rr_net"
+    followed_to = NOON
+
+
+class MonitorCandleFactory(DjangoModelFactory[MonitorCandle]):
+    class Meta:
+        model = MonitorCandle
+
+    market = "bybit:global"
+    symbol = "BTCUSDT"
+    open_time = Sequence(lambda n: NOON + n * MINUTE)
+    seconds = 60
+    open = Decimal(97000)
+    high = Decimal(97050)
+    low = Decimal(96950)
+    close = Decimal(97010)
+    volume = Decimal(12)

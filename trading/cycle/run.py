@@ -35,6 +35,7 @@ from trading.cycle.readers import (
 from trading.cycle.signals import decided_signal, dropped_signal, store_signals
 from trading.cycle.steps import StepRecorder
 from trading.domain.exits import ExitSettingsInvalid
+from trading.domain.filters import MarketView, symbol_rules
 from trading.domain.pipeline import Decision, decide
 from trading.domain.portfolio import Portfolio
 from trading.domain.risk import gate
@@ -42,8 +43,11 @@ from trading.domain.settings import BotSettings
 from trading.domain.signal import Reading
 from trading.domain.verdict import Verdict
 from trading.events import record
+from trading.market_view import market_view
 from trading.models import Command, Cycle, CycleStep, Signal, Trade
-from trading.selectors import bot_settings, direction_of, limits_current, portfolio_get
+from trading.portfolio import portfolio_get
+from trading.selectors import direction_of
+from trading.settings_of import bot_settings, limits_current
 
 logger = structlog.get_logger(__name__)
 
@@ -93,6 +97,7 @@ class _Run:
         self.steps = StepRecorder(cycle, ports.clock, on_step)
         self.readers = Readers(cycle, ports.analyst, ports.model, ports.clock)
         self.signals: list[Signal] = []
+        self.views: dict[str, MarketView] = {}
 
     def run(self) -> None:
         structlog.contextvars.bind_contextvars(cycle=self.cycle.pk)
@@ -143,7 +148,13 @@ class _Run:
             pending = set(self._pending_symbols())
             kept = []
             for symbol in self.bot.symbols:
-                verdicts = (*gate(symbol, portfolio, settings), *analyst)
+                view = market_view(self.market, symbol, settings)
+                self.views[symbol] = view
+                verdicts = (
+                    *gate(symbol, portfolio, settings),
+                    *symbol_rules(view, settings),
+                    *analyst,
+                )
                 failed = [verdict.rule for verdict in verdicts if verdict.passed is False]
                 watched = failed == ["occupied"] and symbol in pending
                 if not failed or watched or self.cycle.observe_only:
@@ -215,6 +226,7 @@ class _Run:
                     quote=quote,
                     gap_free=_gap_free(inputs[symbol].window, settings.rules.gap_window),
                     looked=self._looked(analysis),
+                    view=self.views[symbol],
                 )
                 readings.append(reading)
             decisions = decide(readings, portfolio, settings, self.market.now())

@@ -13,10 +13,12 @@ from datetime import datetime
 from decimal import Decimal
 
 from analysis.domain import Direction
-from exchange.domain import Instrument, Quote
+from exchange.domain import Quote
+from trading.domain.edge import edge_factors
 from trading.domain.exits import manage
+from trading.domain.filters import MarketView, market_factors, signal_rules, symbol_rules
 from trading.domain.portfolio import Exposure, Portfolio
-from trading.domain.risk import direction_rules, gate, money_rules
+from trading.domain.risk import account_factors, direction_rules, gate, money_rules
 from trading.domain.settings import BotSettings
 from trading.domain.signal import (
     Proposal,
@@ -32,7 +34,7 @@ from trading.domain.signal import (
 )
 from trading.domain.sizing import Sizing, size
 from trading.domain.trade import fold
-from trading.domain.verdict import Verdict, first_failure, number, percent, plain
+from trading.domain.verdict import Factor, Verdict, first_failure, number, percent, plain, product
 
 __all__ = ["Admission", "ApprovedSignal", "Decision", "admit", "decide", "fold", "manage"]
 
@@ -73,8 +75,7 @@ def decide(
     )
     held, rank = portfolio, 0
     for index in passed:
-        instrument = readings[index].instrument
-        decision, exposure = _size(settled[index], held, settings, instrument)
+        decision, exposure = _size(settled[index], held, settings, readings[index])
         if exposure is not None:
             rank += 1
             held = held.with_signal(exposure)
@@ -105,8 +106,17 @@ def _judge(
         *validate(proposal, reading, portfolio, settings, now),
         *gate(rec.symbol, portfolio, settings),
         *direction_rules(rec.symbol, rec.direction, portfolio, settings),
+        *_market_rules(proposal, reading.view, settings),
     )
     return Decision(rec.symbol, proposal, None, verdicts)
+
+
+def _market_rules(
+    proposal: Proposal, view: MarketView | None, settings: BotSettings
+) -> tuple[Verdict, ...]:
+    if view is None:
+        return ()
+    return (*symbol_rules(view, settings), *signal_rules(proposal, view, settings))
 
 
 def _rank_key(decision: Decision) -> tuple[Decimal, Decimal, str]:
@@ -116,12 +126,18 @@ def _rank_key(decision: Decision) -> tuple[Decimal, Decimal, str]:
 
 
 def _size(
-    decision: Decision, held: Portfolio, settings: BotSettings, instrument: Instrument
+    decision: Decision, held: Portfolio, settings: BotSettings, reading: Reading
 ) -> tuple[Decision, Exposure | None]:
     """Size against what is held by now; the account's rules are asked again with it."""
     proposal = decision.proposal
     assert proposal is not None
-    sizing = size(proposal, held, settings, instrument)
+    instrument = reading.instrument
+    factors = (
+        *account_factors(proposal.symbol, held, settings),
+        *_market_factors(reading.view, settings),
+        *edge_factors(proposal, settings),
+    )
+    sizing = size(proposal, held, settings, instrument, factors)
     exposure = sizing.exposure(proposal, settings, instrument.taker_fee)
     account = {
         verdict.rule: verdict
@@ -139,6 +155,10 @@ def _size(
         verdicts = (*(v for v in verdicts if v.rule != "daily_loss"), *money)
     sized = replace(decision, sizing=sizing, verdicts=verdicts)
     return sized, None if first_failure(verdicts) else exposure
+
+
+def _market_factors(view: MarketView | None, settings: BotSettings) -> tuple[Factor, ...]:
+    return market_factors(view, settings) if view is not None else ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,9 +195,11 @@ def admit(
     quote_age_s: Decimal,
     settings: BotSettings,
     now: datetime,
+    view: MarketView | None = None,
 ) -> Admission:
     """Ask every rule again that may have changed since the decision: the account's rules with
-    the limits as they are now, the age of analysis and quote, and how far price has moved.
+    the limits as they are now, the market, the age of analysis and quote, and how far price has
+    moved.
 
     ``portfolio`` must not hold the signal itself; ``quote_age_s`` is wall time.
     """
@@ -185,9 +207,13 @@ def admit(
     age = now - signal.candle_time
     allowed = portfolio.wallet * settings.capital_share * limits.risk_per_trade
     allowed *= rules.stop_loss_tolerance
+    allowed *= product(
+        (*account_factors(signal.symbol, portfolio, settings), *_market_factors(view, settings))
+    )
     verdicts = (
         *gate(signal.symbol, portfolio, settings),
         *direction_rules(signal.symbol, signal.direction, portfolio, settings),
+        *(symbol_rules(view, settings) if view is not None else ()),
         Verdict(
             "analysis_age",
             age <= settings.timeframe,

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 
 from analysis.domain import Direction
 from exchange.domain import ZERO
 from trading.choices import TradingStateName
+from trading.domain.blackouts import BlackoutWindow
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,7 @@ class Exposure:
     margin: Decimal
     working: bool
     entry_cost_rate: Decimal = ZERO
+    bot_id: int = 0
 
     @property
     def notional(self) -> Decimal:
@@ -74,6 +76,20 @@ class StopOut:
 
 
 @dataclass(frozen=True, slots=True)
+class PastTrade:
+    """A closed trade as the guards see it. ``net_pnl`` in USDT after fees and funding;
+    ``equity_share`` is that of the wallet at its close."""
+
+    symbol: str
+    direction: Direction
+    bot_id: int
+    closed_at: datetime
+    net_pnl: Decimal
+    equity_share: Decimal
+    stopped: bool
+
+
+@dataclass(frozen=True, slots=True)
 class PurseState:
     """What one purse has spent on models this UTC day, of how much, in US dollars. ``name`` is
     for sentences, such as "this bot"."""
@@ -86,7 +102,12 @@ class PurseState:
 @dataclass(frozen=True, slots=True)
 class Portfolio:
     """Account, exposures and history at one instant. ``doubts`` are reasons why what we know may
-    be wrong (unresolved order, unreconciled ledger, stale data): any of them stops entries."""
+    be wrong (unresolved order, unreconciled ledger, stale data): any of them stops entries.
+
+    ``bot_id`` is the bot that asks and ``bot_trades`` the trades it has closed; ``groups`` names
+    the group of each symbol that is in one; ``drawdown`` is the share of the highest equity that
+    is lost now, transfers apart; ``past_trades`` are the newest closed ones, oldest first.
+    """
 
     time: datetime
     wallet: Decimal
@@ -102,6 +123,14 @@ class Portfolio:
     past_signals: tuple[PastSignal, ...] = ()
     stop_outs: tuple[StopOut, ...] = ()
     doubts: tuple[str, ...] = ()
+    bot_id: int = 0
+    week_start_equity: Decimal | None = None
+    transfers_this_week: Decimal = ZERO
+    drawdown: Decimal = ZERO
+    past_trades: tuple[PastTrade, ...] = ()
+    groups: Mapping[str, str] = field(default_factory=dict)
+    blackouts: tuple[BlackoutWindow, ...] = ()
+    bot_trades: int = 0
 
     @property
     def committed(self) -> tuple[Exposure, ...]:

@@ -14,7 +14,7 @@ from exchange.domain import ZERO
 from trading.choices import TradingStateName
 from trading.domain.portfolio import Exposure, Portfolio, PurseState
 from trading.domain.settings import NOTIONAL_CAP, BotSettings
-from trading.domain.verdict import Verdict, dollars, percent, times
+from trading.domain.verdict import Factor, Verdict, dollars, percent, times
 
 DAY = timedelta(days=1)
 
@@ -82,6 +82,11 @@ def money_rules(
         ),
         _daily_loss(portfolio, settings, exposure.risk),
     )
+
+
+def account_factors(symbol: str, portfolio: Portfolio, settings: BotSettings) -> tuple[Factor, ...]:
+    """What the account's guards take off the size."""
+    return ()
 
 
 def ai_budget(purses: Sequence[PurseState]) -> Verdict:

@@ -9,9 +9,13 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
 
+from analysis.calibration import CalibrationCurve
 from analysis.confidence import Weights
 from trading.choices import Autonomy, RiskProfile
+from trading.domain.entry_settings import EntrySettings
 from trading.domain.exits import ExitSettings
+from trading.domain.filters import MarketFilters
+from trading.domain.protections import Protection
 
 # Hard caps above whatever an operator enters.
 NOTIONAL_CAP = Decimal(3)
@@ -32,6 +36,12 @@ class Limits:
     max_open_risk: Decimal
     max_same_direction_risk: Decimal
     max_daily_loss: Decimal
+    max_weekly_loss: Decimal
+    max_drawdown: Decimal
+    half_size_losses: int
+    pause_losses: int
+    max_per_group: int
+    weekend_half_size: bool
     max_position_notional: Decimal
     max_gross_exposure: Decimal
     max_leverage: Decimal
@@ -84,6 +94,10 @@ class BotSettings:
     limits: Limits
     exits: ExitSettings
     rules: SignalRules = field(default_factory=SignalRules)
+    filters: MarketFilters = field(default_factory=MarketFilters)
+    entries: EntrySettings = field(default_factory=EntrySettings)
+    protections: tuple[Protection, ...] = ()
+    calibration: CalibrationCurve | None = None
     weights: Weights = field(default_factory=Weights)
 
 
@@ -99,6 +113,12 @@ PROFILE_LIMITS: dict[RiskProfile, Limits] = {
         max_open_risk=Decimal("0.02"),
         max_same_direction_risk=Decimal("0.0125"),
         max_daily_loss=Decimal("0.02"),
+        max_weekly_loss=Decimal("0.04"),
+        max_drawdown=Decimal("0.10"),
+        half_size_losses=4,
+        pause_losses=6,
+        max_per_group=1,
+        weekend_half_size=True,
         max_position_notional=Decimal("0.75"),
         max_gross_exposure=Decimal("1.5"),
         max_leverage=Decimal(3),
@@ -114,6 +134,12 @@ PROFILE_LIMITS: dict[RiskProfile, Limits] = {
         max_open_risk=Decimal("0.06"),
         max_same_direction_risk=Decimal("0.04"),
         max_daily_loss=Decimal("0.06"),
+        max_weekly_loss=Decimal("0.10"),
+        max_drawdown=Decimal("0.15"),
+        half_size_losses=4,
+        pause_losses=6,
+        max_per_group=1,
+        weekend_half_size=True,
         max_position_notional=Decimal(2),
         max_gross_exposure=Decimal(3),
         max_leverage=Decimal(5),

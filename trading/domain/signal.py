@@ -9,7 +9,10 @@ from decimal import Decimal
 
 from analysis.confidence import Confidence, confidence
 from analysis.domain import Direction, Recommendation
-from exchange.domain import ZERO, Instrument, OrderType, Quote, TimeInForce
+from exchange.domain import ZERO, Instrument, Quote
+from trading.domain.edge import edge_rules
+from trading.domain.entry import EntryOrder, entry_order
+from trading.domain.filters import MarketView
 from trading.domain.portfolio import Portfolio
 from trading.domain.settings import BotSettings, SignalRules
 from trading.domain.verdict import Verdict, first_failure, number, percent, plain
@@ -25,16 +28,7 @@ class Reading:
     quote: Quote
     gap_free: bool
     looked: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class EntryOrder:
-    """The order an entry becomes. ``price`` is its limit, ``worst_price`` the worst fill."""
-
-    order_type: OrderType
-    time_in_force: TimeInForce
-    price: Decimal
-    worst_price: Decimal
+    view: MarketView | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +105,7 @@ def propose(reading: Reading, settings: BotSettings) -> Proposal:
     entry = instrument.floor_price(entry) if long else instrument.ceil_price(entry)
     stop = instrument.floor_price(stop) if long else instrument.ceil_price(stop)
     target = instrument.floor_price(target) if long else instrument.ceil_price(target)
-    order = entry_order(rec.direction, entry, stop, rec.atr, reading, settings.rules)
+    order = entry_order(rec.direction, entry, stop, rec.atr, reading.quote, instrument, settings)
     worst = order.worst_price if order else entry
     costs = worst * 2 * instrument.taker_fee + stop * settings.rules.slippage_allowance
     rr_net = net_reward_to_risk(worst, stop, target, costs)
@@ -145,30 +139,6 @@ def net_reward_to_risk(
     return ratio.quantize(Decimal("0.0001"), rounding="ROUND_FLOOR")
 
 
-def entry_order(
-    direction: Direction,
-    entry: Decimal,
-    stop: Decimal,
-    atr: Decimal,
-    reading: Reading,
-    rules: SignalRules,
-) -> EntryOrder | None:
-    """Limit GTC on the pullback side, limit IOC near the market, None beyond the market."""
-    quote, instrument = reading.quote, reading.instrument
-    away = (quote.last - entry) * direction.sign
-    if away > rules.near_entry_atr * atr:
-        return EntryOrder(OrderType.LIMIT, TimeInForce.GTC, entry, entry)
-    if away < -rules.near_entry_atr * atr:
-        return None
-    touch = quote.ask if direction is Direction.LONG else quote.bid
-    slip = min(touch * rules.max_slip_share, abs(touch - stop) * rules.max_slip_of_stop)
-    if direction is Direction.LONG:
-        limit = instrument.floor_price(touch + slip)
-    else:
-        limit = instrument.ceil_price(touch - slip)
-    return EntryOrder(OrderType.LIMIT, TimeInForce.IOC, limit, limit)
-
-
 def validate(
     proposal: Proposal,
     reading: Reading,
@@ -179,6 +149,7 @@ def validate(
     """The rules on the proposal itself, in the order in which they are shown."""
     return (
         _confidence(proposal, settings),
+        *edge_rules(proposal, settings),
         _rr_net(proposal, settings),
         _stop_distance(proposal, reading.instrument, settings.rules),
         _entry_distance(proposal, settings.rules),

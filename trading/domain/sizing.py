@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
 from typing import Any
@@ -10,7 +11,7 @@ from exchange.domain import ZERO, Instrument, quantise
 from trading.domain.portfolio import Exposure, Portfolio
 from trading.domain.settings import LEVERAGE_CAP, NOTIONAL_CAP, BotSettings
 from trading.domain.signal import Proposal
-from trading.domain.verdict import Verdict, digits, number, percent, plain
+from trading.domain.verdict import Factor, Verdict, digits, number, percent, plain, product
 
 # Part of the free margin that stays free, for fees and price moves until the fill.
 MARGIN_RESERVE = Decimal("0.02")
@@ -60,13 +61,18 @@ class Sizing:
 
 
 def size(
-    proposal: Proposal, portfolio: Portfolio, settings: BotSettings, instrument: Instrument
+    proposal: Proposal,
+    portfolio: Portfolio,
+    settings: BotSettings,
+    instrument: Instrument,
+    factors: Sequence[Factor] = (),
 ) -> Sizing:
     """risk_amount / (|entry - stop| + costs) at the worst fill, rounded down to the step, then
-    capped by notional, gross exposure, margin and the venue's maximum, then checked again."""
+    capped by notional, gross exposure, margin and the venue's maximum, then checked again.
+    ``factors`` scale the risk first."""
     limits = settings.limits
     base = portfolio.wallet * settings.capital_share
-    target_risk = base * limits.risk_per_trade
+    target_risk = base * limits.risk_per_trade * product(factors)
     wanted = target_risk / proposal.unit_loss
     caps = _caps(proposal, portfolio, settings, instrument)
     free = max(portfolio.free_margin, ZERO) * (1 - MARGIN_RESERVE)
@@ -78,7 +84,13 @@ def size(
     notional = qty * proposal.worst_price
     risk = quantise(qty * proposal.unit_loss)
     words = [
-        f"{number(base)} USDT x {percent(limits.risk_per_trade)} = {number(target_risk)} USDT",
+        " x ".join(
+            [
+                f"{number(base)} USDT x {percent(limits.risk_per_trade)}",
+                *(f"{plain(factor.value)} ({factor.text})" for factor in factors),
+            ]
+        )
+        + f" = {number(target_risk)} USDT",
         f"stop {plain(proposal.stop_distance)} + costs {digits(proposal.unit_costs)} per unit",
         f"{number(target_risk)} / {digits(proposal.unit_loss)} = {digits(wanted)} units",
     ]

@@ -29,6 +29,23 @@ class Verdict:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class Factor:
+    """Something that scales the size of a trade: 0.5 halves it. ``text`` says why."""
+
+    rule: str
+    value: Decimal
+    text: str
+
+
+def product(factors: Iterable[Factor]) -> Decimal:
+    """All factors together."""
+    result = Decimal(1)
+    for factor in factors:
+        result *= factor.value
+    return result
+
+
 def first_failure(verdicts: Iterable[Verdict]) -> Verdict | None:
     """The first rule that said no."""
     return next((verdict for verdict in verdicts if verdict.passed is False), None)

@@ -20,16 +20,12 @@ from trading.domain.verdict import Verdict
 from trading.events import record
 from trading.execution.desk import Desk
 from trading.execution.executor import enter
+from trading.market_view import market_view
 from trading.models import Approval, Signal
 from trading.payload import payload_hash
-from trading.selectors import (
-    RULES,
-    bot_settings,
-    limits_current,
-    portfolio_get,
-    quote_or_none,
-    signal_exposure,
-)
+from trading.portfolio import portfolio_get
+from trading.selectors import RULES, quote_or_none, signal_exposure
+from trading.settings_of import bot_settings, limits_current
 
 logger = structlog.get_logger(__name__)
 
@@ -94,7 +90,9 @@ def _refusal(desk: Desk, signal: Signal) -> Verdict | None:
         without=signal,
     )
     age_s = Decimal(str(round(desk.clock.monotonic() - asked, 3)))
-    admission = admit(_approved(desk, signal), portfolio, quote, age_s, settings, desk.market.now())
+    view = market_view(desk.market, signal.symbol, settings)
+    now = desk.market.now()
+    admission = admit(_approved(desk, signal), portfolio, quote, age_s, settings, now, view)
     return admission.refused_by
 
 

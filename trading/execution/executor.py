@@ -42,13 +42,8 @@ from trading.execution.desk import Desk
 from trading.execution.identifiers import new_order_link_id
 from trading.execution.settling import settle_trades
 from trading.models import Lease, Order, Signal, Trade
-from trading.selectors import (
-    RULES,
-    bot_settings,
-    limits_current,
-    trading_state_effective,
-    unresolved_symbols,
-)
+from trading.selectors import RULES, trading_state_effective, unresolved_symbols
+from trading.settings_of import bot_settings, limits_current
 
 logger = structlog.get_logger(__name__)
 

@@ -1,12 +1,11 @@
-"""Run the exit rules on closed candles, send what must shrink, expire what waited too long."""
+"""Run the exit rules on closed candles and send what must shrink."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
-from math import inf
 
 import structlog
 from django.db.models import Q, QuerySet
@@ -14,22 +13,18 @@ from django.db.models import Q, QuerySet
 from exchange.candles import floor_time
 from exchange.domain import ZERO, Candle, Side
 from exchange.errors import ExchangeError, MarketDataError
-from exchange.fault_points import fault_point
 from trading.choices import (
-    BotState,
-    CancelReason,
     ExitReason,
     OrderRole,
     OrderState,
     TradeState,
-    TradingStateName,
 )
 from trading.domain.exits import CloseTrade, ExitSettings, MoveStop, overtaken
-from trading.domain.order import LIVE, WorkingEntry, take_back
+from trading.domain.order import LIVE
 from trading.domain.pipeline import manage
 from trading.domain.protocol import READINGS_APART_S, ExitFacts, next_exit
 from trading.execution.desk import Desk
-from trading.execution.executor import cancel_entry, shrink
+from trading.execution.executor import shrink
 from trading.execution.protection import move_stop, want_close
 from trading.execution.settling import entry_is_over
 from trading.models import Order, StopMove, Trade
@@ -39,7 +34,6 @@ from trading.selectors import (
     managed_trade,
     quote_or_none,
     trade_book,
-    trading_state_effective,
 )
 
 logger = structlog.get_logger(__name__)
@@ -48,8 +42,6 @@ DOUBTFUL = frozenset({OrderState.UNKNOWN, OrderState.NOT_PLACED})
 # How far market time may run before the newest managed candle is stored again.
 STORE_EVERY = timedelta(minutes=15)
 MAX_CANDLES = 2000
-# Seconds before an unanswered cancel is asked again.
-CANCEL_AGAIN_S = 2.0
 
 
 class ExitManager:
@@ -59,7 +51,6 @@ class ExitManager:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
         self._managed: dict[int, datetime] = {}
-        self._asked: dict[int, float] = {}
         self._checked: set[int] = set()
 
     def run_rules(self, trades: Sequence[Trade]) -> None:
@@ -231,60 +222,6 @@ class ExitManager:
         if unit_loss * qty <= RULES.risk_overrun * trade.planned_risk:
             return None
         return instrument.floor_qty(trade.planned_risk / unit_loss)
-
-    def expire_entries(self, trades: Sequence[Trade], orders: Sequence[Order]) -> None:
-        """Take back entries that waited too long, that price left behind, whose trade is being
-        closed, or whose bot wants them no more; all of them while trading is halted."""
-        by_id = {trade.pk: trade for trade in trades}
-        now, wall = self._desk.market.now(), self._desk.clock.monotonic()
-        entries = {order.pk: order for order in orders if order.role == OrderRole.ENTRY}
-        self._asked = {pk: when for pk, when in self._asked.items() if pk in entries}
-        halted = bool(entries) and self._is_halted()
-        unwanted = _unwanted(entries.values())
-        for order in entries.values():
-            trade = by_id.get(order.trade_id)
-            if trade is None:
-                continue
-            quote = quote_or_none(self._desk.market, order.symbol)
-            last = quote.last if quote else None
-            entry = _working_entry(order, trade)
-            if order.pk in unwanted and entry.asked is None:
-                entry = replace(entry, asked=CancelReason.MANUAL)
-            reason = take_back(entry, last, now, halted=halted)
-            if reason is not None and wall - self._asked.get(order.pk, -inf) >= CANCEL_AGAIN_S:
-                self._asked[order.pk] = wall
-                if halted:
-                    fault_point("K17")
-                cancel_entry(self._desk, order, reason)
-
-    def _is_halted(self) -> bool:
-        return trading_state_effective(self._desk.account)[0] is TradingStateName.HALTED
-
-
-def _working_entry(order: Order, trade: Trade) -> WorkingEntry:
-    return WorkingEntry(
-        side=Side(trade.side),
-        price=order.price,
-        stop_loss=trade.stop_loss,
-        take_profit=trade.take_profit,
-        expires_at=order.expires_market,
-        shrinking=bool(trade.close_wanted) or trade.exit_qty > 0,
-        asked=CancelReason(order.cancel_reason) if order.cancel_reason else None,
-        known=order.state != OrderState.UNKNOWN,
-    )
-
-
-def _unwanted(entries: Collection[Order]) -> set[int]:
-    """Entries whose bot was paused or archived, or does not trade the symbol any more."""
-    if not entries:
-        return set()
-    rows = Order.objects.filter(pk__in=[order.pk for order in entries])
-    bots = rows.values_list("pk", "trade__symbol", "trade__bot__state", "trade__bot__symbols")
-    return {
-        pk
-        for pk, symbol, state, symbols in bots
-        if state != BotState.RUNNING or symbol not in symbols
-    }
 
 
 def _holders(trade: Trade) -> QuerySet[Trade]:

@@ -39,6 +39,7 @@ from trading.execution.protection_file import DeskProtection
 from trading.execution.resolver import Resolver
 from trading.execution.settling import OVER_TRADES, settle_trades
 from trading.execution.sight import Sight
+from trading.execution.withdrawing import Withdrawal
 from trading.models import EquityPoint, Order, Trade
 from trading.selectors import LIVE_TRADES
 from trading.waking import Bell
@@ -61,6 +62,7 @@ class Trader:
         self.desk = desk
         self.commands = CommandRunner(desk)
         self._exits = ExitManager(desk)
+        self._withdrawal = Withdrawal(desk)
         self._protector = Protector(desk)
         self._resolver = Resolver(desk)
         self._comparing = Comparing(desk)
@@ -120,7 +122,7 @@ class Trader:
         open_trades = [trade for trade in trades if trade.state == TradeState.OPEN]
         closing = {trade.pk for trade in open_trades if trade.close_wanted}
         self._tell_watchdog(open_trades)
-        self._safely(self._exits.expire_entries, trades, orders)
+        self._safely(self._withdrawal.run, trades, orders)
         sent = self._exits.send_exits([*trades, *self._too_late()])
         self._protector.check(open_trades)
         self._safely(self._exits.run_rules, open_trades)

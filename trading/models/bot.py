@@ -39,6 +39,12 @@ class Bot(models.Model):
     exit_settings = models.JSONField(
         default=dict, blank=True, help_text="Frozen into each trade at its entry."
     )
+    tighter_limits = models.JSONField(
+        default=dict, blank=True, help_text="Limits stricter than the account's."
+    )
+    entry_settings = models.JSONField(
+        default=dict, blank=True, help_text="How entries are sized and placed; empty for defaults."
+    )
     ai_daily_cap = AmountField(
         null=True, blank=True, help_text="US dollars of AI cost a day; empty for the account's."
     )
@@ -95,9 +101,29 @@ class RiskLimits(models.Model):
     max_open_risk = AmountField(help_text="Of equity.")
     max_same_direction_risk = AmountField(help_text="Of equity.")
     max_daily_loss = AmountField(help_text="Of equity at 00:00 UTC.")
+    max_weekly_loss = AmountField(help_text="Of equity on Monday 00:00 UTC.")
+    max_drawdown = AmountField(help_text="Of the highest equity since the peak was last re-based.")
+    half_size_losses = models.PositiveSmallIntegerField(
+        default=4, help_text="Losses in a row after which size is halved; 0: never."
+    )
+    pause_losses = models.PositiveSmallIntegerField(
+        default=6, help_text="Losses in a row after which entries pause for 24 hours; 0: never."
+    )
+    max_per_group = models.PositiveSmallIntegerField(
+        default=1, help_text="Positions in one group of symbols; 0: any number."
+    )
+    weekend_half_size = models.BooleanField(
+        default=True, help_text="Half size for all but majors, Friday 22:00 to Sunday 22:00 UTC."
+    )
     max_position_notional = AmountField(help_text="Multiple of equity.")
     max_gross_exposure = AmountField(help_text="Multiple of equity.")
     max_leverage = AmountField()
+    filters = models.JSONField(
+        default=dict, blank=True, help_text="Market filters that differ from the defaults."
+    )
+    protections = models.JSONField(
+        default=list, blank=True, help_text="Pauses after losses, each with its look-back."
+    )
     ai_daily_cap = AmountField(
         null=True,
         blank=True,

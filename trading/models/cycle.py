@@ -94,11 +94,15 @@ class Signal(models.Model):
     order_type = models.CharField(max_length=6, blank=True)
     time_in_force = models.CharField(max_length=3, blank=True)
     limit_price = AmountField(null=True)
+    trigger_price = AmountField(null=True, help_text="Last price at which a breakout is sent.")
     qty = AmountField(null=True)
     leverage = AmountField(null=True)
     risk_amount = AmountField(null=True, help_text="USDT lost at the stop, costs included.")
     confidence = AmountField(null=True)
     confidence_parts = models.JSONField(default=dict)
+    calibration = models.JSONField(
+        default=dict, help_text="What trades of this confidence came to before, and how many."
+    )
     rr_net = AmountField(null=True)
     atr = AmountField(null=True)
     rank = models.PositiveSmallIntegerField(null=True)

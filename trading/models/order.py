@@ -36,6 +36,7 @@ class Order(models.Model):
     time_in_force = models.CharField(max_length=3)
     qty = AmountField(help_text="0 closes whatever is open.")
     price = AmountField(null=True)
+    trigger_price = AmountField(null=True, help_text="Last price at which the venue sends it.")
     stop_loss = AmountField(null=True)
     take_profit = AmountField(null=True)
     reduce_only = models.BooleanField(default=False)

@@ -66,6 +66,17 @@ class Trade(models.Model):
     cancel_reason = models.CharField(max_length=20, blank=True, choices=CancelReason.choices)
     net_pnl = AmountField(null=True)
     r_multiple = AmountField(null=True)
+    best_price = AmountField(null=True, help_text="Most favourable price while it was open.")
+    worst_price = AmountField(null=True, help_text="Least favourable price while it was open.")
+    entry_slippage = AmountField(
+        null=True, help_text="USDT; greater than 0: worse than the price of the signal."
+    )
+    exit_slippage = AmountField(
+        null=True, help_text="USDT; greater than 0: worse than the stop, target or quote."
+    )
+    unverifiable = models.BooleanField(
+        default=False, help_text="Prices were missing while it was open: out of statistics."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -141,6 +152,9 @@ class EquityPoint(models.Model):
     time = models.DateTimeField(help_text="Market time.")
     wallet = AmountField()
     equity = AmountField()
+    unit_value = AmountField(
+        null=True, help_text="Equity per unit, 1 at the start; transfers do not move it."
+    )
 
     class Meta:
         ordering = ("account", "time")

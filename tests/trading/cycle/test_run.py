@@ -120,11 +120,11 @@ class BrokenFor:
         return call
 
 
-@pytest.mark.parametrize("call", ["candles", "quote"])
-def test_one_symbol_without_data_leaves_the_others(desk: Desk, call: str) -> None:
+@pytest.mark.parametrize(("call", "rule"), [("candles", "data"), ("quote", "spread")])
+def test_one_symbol_without_data_leaves_the_others(desk: Desk, call: str, rule: str) -> None:
     desk.market = BrokenFor(desk, "SOLUSDT", call)  # type: ignore[assignment]
     assert run(desk).state == CycleState.COMPLETED
-    assert rules() == {"BTCUSDT": "", "ETHUSDT": "", "SOLUSDT": "data"}
+    assert rules() == {"BTCUSDT": "", "ETHUSDT": "", "SOLUSDT": rule}
 
 
 def test_an_analysis_on_record_is_not_paid_for_again(desk: Desk) -> None:

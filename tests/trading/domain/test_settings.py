@@ -56,15 +56,27 @@ BROKEN: dict[str, list[Any]] = {
 def limits(*numbers: str) -> Limits:
     """In the order of the table of profiles."""
     confidence, reward, risk, slots, side, entries, *rest = numbers
+    open_risk, side_risk, day, week, drawdown, position, gross, leverage = map(Decimal, rest)
     return Limits(
-        0,
-        Decimal(confidence),
-        Decimal(reward),
-        Decimal(risk),
-        int(slots),
-        int(side),
-        int(entries),
-        *(Decimal(each) for each in rest),
+        version=0,
+        min_confidence=Decimal(confidence),
+        min_rr_net=Decimal(reward),
+        risk_per_trade=Decimal(risk),
+        max_slots=int(slots),
+        max_same_direction=int(side),
+        max_entries_per_day=int(entries),
+        max_open_risk=open_risk,
+        max_same_direction_risk=side_risk,
+        max_daily_loss=day,
+        max_weekly_loss=week,
+        max_drawdown=drawdown,
+        half_size_losses=4,
+        pause_losses=6,
+        max_per_group=1,
+        weekend_half_size=True,
+        max_position_notional=position,
+        max_gross_exposure=gross,
+        max_leverage=leverage,
     )
 
 
@@ -75,7 +87,7 @@ def limits(*numbers: str) -> Limits:
             CONSERVATIVE,
             limits(
                 *("0.65", "1.5", "0.005", "3", "2", "6"),
-                *("0.02", "0.0125", "0.02", "0.75", "1.5", "3"),
+                *("0.02", "0.0125", "0.02", "0.04", "0.10", "0.75", "1.5", "3"),
             ),
             1000,
         ),
@@ -83,7 +95,7 @@ def limits(*numbers: str) -> Limits:
             CLASSIC,
             limits(
                 *("0.55", "1.0", "0.01", "5", "3", "20"),
-                *("0.06", "0.04", "0.06", "2", "3", "5"),
+                *("0.06", "0.04", "0.06", "0.10", "0.15", "2", "3", "5"),
             ),
             10000,
         ),

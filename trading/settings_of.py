@@ -1,0 +1,60 @@
+"""Limits of an account and settings of a bot: rows into the values that the rules take."""
+
+from __future__ import annotations
+
+from exchange.domain import TIMEFRAMES
+from exchange.models import ExchangeAccount
+from trading.choices import Autonomy, RiskProfile
+from trading.domain.exits import ExitSettings, default_exits
+from trading.domain.settings import BotSettings, Limits
+from trading.models import Bot, RiskLimits
+from trading.selectors import RULES
+
+
+def limits_current(account: ExchangeAccount) -> RiskLimits:
+    """The newest limits of the account."""
+    return RiskLimits.objects.filter(account=account).latest("version")
+
+
+def limits_value(row: RiskLimits) -> Limits:
+    """The row as the value the rules take."""
+    return Limits(
+        version=row.version,
+        min_confidence=row.min_confidence,
+        min_rr_net=row.min_rr_net,
+        risk_per_trade=row.risk_per_trade,
+        max_slots=row.max_slots,
+        max_same_direction=row.max_same_direction,
+        max_entries_per_day=row.max_entries_per_day,
+        max_open_risk=row.max_open_risk,
+        max_same_direction_risk=row.max_same_direction_risk,
+        max_daily_loss=row.max_daily_loss,
+        max_weekly_loss=row.max_weekly_loss,
+        max_drawdown=row.max_drawdown,
+        half_size_losses=row.half_size_losses,
+        pause_losses=row.pause_losses,
+        max_per_group=row.max_per_group,
+        weekend_half_size=row.weekend_half_size,
+        max_position_notional=row.max_position_notional,
+        max_gross_exposure=row.max_gross_exposure,
+        max_leverage=row.max_leverage,
+    )
+
+
+def bot_settings(bot: Bot, limits: RiskLimits) -> BotSettings:
+    """Settings of a bot's next decision. Raises ``ExitSettingsInvalid``."""
+    timeframe = TIMEFRAMES[bot.timeframe]
+    stored = bot.exit_settings
+    exits = (
+        ExitSettings.from_json(stored)
+        if stored
+        else default_exits(RiskProfile(limits.profile), timeframe)
+    )
+    return BotSettings(
+        timeframe=timeframe,
+        autonomy=Autonomy(bot.autonomy),
+        capital_share=bot.capital_share,
+        limits=limits_value(limits),
+        exits=exits,
+        rules=RULES,
+    )
