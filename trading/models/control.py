@@ -60,6 +60,12 @@ class Lease(models.Model):
     status = models.CharField(max_length=200, blank=True)
     doubts = models.JSONField(default=list, help_text="Why entries are off, in words.")
     external_symbols = models.JSONField(default=list, help_text="Positions that are not ours.")
+    orphan_orders = models.JSONField(
+        default=list, help_text="Working orders on the venue that nothing of ours explains."
+    )
+    compared_at = models.DateTimeField(
+        null=True, help_text="Wall time at which ledger and exchange were last found to agree."
+    )
     agreed_until = models.DateTimeField(
         null=True, help_text="Market time up to which ledger and exchange were found to agree."
     )

@@ -37,6 +37,9 @@ class Order(models.Model):
     qty = AmountField(help_text="0 closes whatever is open.")
     price = AmountField(null=True)
     trigger_price = AmountField(null=True, help_text="Last price at which the venue sends it.")
+    reference_price = AmountField(
+        null=True, help_text="Last price when an exit was asked for; slippage is counted from it."
+    )
     stop_loss = AmountField(null=True)
     take_profit = AmountField(null=True)
     reduce_only = models.BooleanField(default=False)
