@@ -23,6 +23,7 @@ from trading.domain.exits import CloseTrade, ExitSettings, MoveStop, overtaken
 from trading.domain.order import LIVE
 from trading.domain.pipeline import manage
 from trading.domain.protocol import READINGS_APART_S, ExitFacts, next_exit
+from trading.domain.trimming import trimmed_qty
 from trading.execution.desk import Desk
 from trading.execution.executor import shrink
 from trading.execution.protection import move_stop, want_close
@@ -212,16 +213,13 @@ class ExitManager:
 
     def _planned_qty(self, trade: Trade) -> Decimal | None:
         """The quantity to shrink to, or None when the position is as planned."""
-        instrument = self._desk.market.instrument(trade.symbol)
-        book = trade_book(trade)
-        qty, price = book.open_qty, book.avg_entry
-        if qty < instrument.min_qty or qty * price < instrument.min_notional:
-            return Decimal(0)
-        costs = 2 * instrument.taker_fee * price + RULES.slippage_allowance * trade.stop_loss
-        unit_loss = abs(price - trade.stop_loss) + costs
-        if unit_loss * qty <= RULES.risk_overrun * trade.planned_risk:
-            return None
-        return instrument.floor_qty(trade.planned_risk / unit_loss)
+        return trimmed_qty(
+            trade_book(trade),
+            trade.stop_loss,
+            trade.planned_risk,
+            self._desk.market.instrument(trade.symbol),
+            RULES,
+        )
 
 
 def _holders(trade: Trade) -> QuerySet[Trade]:
