@@ -11,6 +11,7 @@ from exchange.models import ExchangeAccount
 from exchange.ports import Clock, ExchangeClient, MarketData
 from trading.execution.lease import AccountLease
 from trading.execution.readings import Positions
+from trading.models import Order
 
 
 class PlugPulled(BaseException):
@@ -46,8 +47,9 @@ class Desk:
     """One account's venue, market, wall clock and lease. ``doubts`` are reasons for which
     entries are off; ``deaf`` while the exchange does not answer; ``blind_spots`` are doubts
     of our own making; ``suspected`` differences of the last comparison with when each was first
-    seen, ``checked_trades`` those whose results agreed; ``pulse`` is told in each round why
-    positions may not be safe (nothing: they are). On a ``live`` market prices go on while nobody
+    seen, ``checked_trades`` those whose results agreed; ``unpriced`` exits whose last price is
+    still to be noted; ``pulse`` is told in each round why positions may not be safe (nothing: they
+    are). On a ``live`` market prices go on while nobody
     trades; after a crash there, signals of bars up to ``entries_after`` are not sent. ``stop``
     asks the trader to end cleanly, ``lease_over`` tells its helpers that it has ended."""
 
@@ -69,6 +71,7 @@ class Desk:
     pulse: Callable[[Sequence[str]], None] | None = None
     suspected: dict[str, float] = field(default_factory=dict)
     checked_trades: set[int] = field(default_factory=set)
+    unpriced: list[Order] = field(default_factory=list)
     positions: Positions = field(init=False)
     _opened_s: float = field(init=False)
     _sent_s: dict[int, float] = field(default_factory=dict, init=False)

@@ -7,20 +7,33 @@ goes. A missing answer makes the order unknown, never failed.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from decimal import Decimal
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import structlog
-from django.conf import settings as django_settings
 from django.db import transaction
 from django.db.models import Exists
 
-from exchange.domain import TIMEFRAMES, OrderRequest, OrderType, Side, TimeInForce
-from exchange.errors import ExchangeError, ExchangeUnavailable, MarketDataError, OrderRejected
+from exchange.domain import (
+    TIMEFRAMES,
+    OrderAck,
+    OrderRequest,
+    OrderType,
+    Side,
+    TimeInForce,
+    quantise,
+)
+from exchange.errors import (
+    ExchangeError,
+    ExchangeUnavailable,
+    MarketDataError,
+    OrderNotSent,
+    OrderRejected,
+)
 from exchange.fault_points import fault_point
 from trading.choices import (
+    BotState,
     CancelReason,
     EventLevel,
     OrderRole,
@@ -41,8 +54,13 @@ from trading.events import record
 from trading.execution.desk import Desk
 from trading.execution.identifiers import new_order_link_id
 from trading.execution.settling import settle_trades
-from trading.models import Lease, Order, Signal, Trade
-from trading.selectors import RULES, trading_state_effective, unresolved_symbols
+from trading.models import Bot, Lease, Order, Signal, Trade
+from trading.selectors import (
+    RULES,
+    quote_or_none,
+    trading_state_effective,
+    unresolved_symbols,
+)
 from trading.settings_of import bot_settings, limits_current
 
 logger = structlog.get_logger(__name__)
@@ -53,9 +71,12 @@ CREATED, SUBMITTED = OrderState.CREATED, OrderState.SUBMITTED
 REJECTED, CANCELLED = OrderState.REJECTED, OrderState.CANCELLED
 
 
-def kill_file() -> Path:
-    """Its presence stops entries even with the database down."""
-    return Path(django_settings.DATA_DIR) / "KILL"
+class EntryHeldBack(OrderNotSent):
+    """The last look found that the entry must not leave; ``reason`` is kept with the order."""
+
+    def __init__(self, why: str, reason: CancelReason) -> None:
+        super().__init__(why)
+        self.reason = reason
 
 
 def enter(desk: Desk, signal: Signal) -> None:
@@ -128,16 +149,12 @@ def send(desk: Desk, order: Order) -> None:
     if not _mark_submitted(desk, order):
         _withdraw(desk, order, CREATED, CANCELLED, "another trader holds the account now")
         return
-    refused = _entry_refusal(desk) if order.role == OrderRole.ENTRY else None
-    if refused is not None:
-        _withdraw(desk, order, SUBMITTED, CANCELLED, *refused)
-        return
-    if order.role == OrderRole.ENTRY:
-        fault_point("K9")
-    desk.note_sent(order.pk)
     try:
-        ack = desk.client.place_order(_request_of(order))
+        ack = _post(desk, order)
         fault_point("K10" if order.role == OrderRole.ENTRY else "K15")
+    except EntryHeldBack as held:
+        _withdraw(desk, order, SUBMITTED, CANCELLED, str(held), held.reason)
+        return
     except ExchangeError as exc:
         if after_post(exc) is REJECTED:
             _withdraw(desk, order, SUBMITTED, REJECTED, str(exc))
@@ -154,18 +171,34 @@ def send(desk: Desk, order: Order) -> None:
     Order.objects.filter(pk=order.pk, venue_order_id="").update(venue_order_id=ack.order_id)
 
 
-def _entry_refusal(desk: Desk) -> tuple[str, CancelReason] | None:
-    """The last look before an entry leaves; None when it may. What needs no database is asked
-    last, to be as fresh as can be."""
-    state, reason = trading_state_effective(desk.account)
-    if state is not TradingStateName.ACTIVE:
-        return f"trading is {state}: {reason}", CancelReason.KILL_SWITCH
-    facts = entry_facts(desk)
-    kill = "the KILL file is present" if kill_file().exists() else ""
-    reasons = entry_gate(replace(facts, kill=kill, lease_left_s=desk.lease.seconds_left))
-    if not reasons:
-        return None
-    return "; ".join(reasons), CancelReason.KILL_SWITCH if kill else CancelReason.NOT_PLACED
+def _post(desk: Desk, order: Order) -> OrderAck:
+    """Let the order leave. An entry must pass the gate, and a last look once nothing else is left
+    to wait for."""
+    if order.role != OrderRole.ENTRY:
+        desk.note_sent(order.pk)
+        return desk.client.place_order(_request_of(order))
+    reasons = entry_gate(entry_facts(desk))
+    if reasons:
+        raise EntryHeldBack("; ".join(reasons), CancelReason.NOT_PLACED)
+    _look_at_switches(desk, order)
+    fault_point("K9")
+    desk.note_sent(order.pk)
+    return desk.client.place_order(
+        _request_of(order), last_look=partial(_look_at_switches, desk, order)
+    )
+
+
+def _look_at_switches(desk: Desk, order: Order) -> None:
+    """Raise ``EntryHeldBack`` where somebody has switched entries off by now, or the lease is
+    running out. What needs no database is asked last, to be as fresh as can be."""
+    state = Bot.objects.filter(pk=order.trade.bot_id).values_list("state", flat=True).first()
+    if state is not None and state != BotState.RUNNING:
+        raise EntryHeldBack(f"the bot is {BotState(state).label.lower()}", CancelReason.KILL_SWITCH)
+    trading, reason = trading_state_effective(desk.account)
+    if trading is not TradingStateName.ACTIVE:
+        raise EntryHeldBack(f"trading is {trading}: {reason}", CancelReason.KILL_SWITCH)
+    if not desk.lease.allows_entry:
+        raise EntryHeldBack("the lease has too little time left", CancelReason.NOT_PLACED)
 
 
 def entry_facts(desk: Desk) -> EntryFacts:
@@ -309,7 +342,19 @@ def shrink(desk: Desk, trade: Trade, wish: ExitOrder) -> None:
             exit_reason=trade.close_wanted,
             created_market=desk.market.now(),
         )
+    desk.unpriced.append(order)
     send(desk, order)
+
+
+def price_exits(desk: Desk) -> None:
+    """Note the last price for the exits of this round, from which their slippage is counted. After
+    they left: a quote may have to be asked for, and an exit never waits."""
+    while desk.unpriced:
+        order = desk.unpriced.pop()
+        quote = quote_or_none(desk.market, order.symbol)
+        if quote is not None:
+            price = quantise(quote.last)
+            Order.objects.filter(pk=order.pk).update(reference_price=price)
 
 
 def _touch_limit(desk: Desk, symbol: str, side: Side) -> Decimal | None:

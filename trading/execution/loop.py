@@ -31,7 +31,7 @@ from trading.execution.commands import CommandRunner
 from trading.execution.comparing import Comparing
 from trading.execution.desk import Desk
 from trading.execution.entries import drop_interrupted, enter_approved, expire_approvals
-from trading.execution.executor import cancel_entry, entry_facts
+from trading.execution.executor import cancel_entry, entry_facts, price_exits
 from trading.execution.exits import ExitManager
 from trading.execution.heartbeat import unsafe_reasons
 from trading.execution.protection import Protector
@@ -129,6 +129,7 @@ class Trader:
         self._safely(self._exits.trim, open_trades, orders)
         self._safely(self._resolver.run, orders)
         self._safely(expire_approvals, desk)
+        self._safely(price_exits, desk)
         self._comparing.hasten()
         if not desk.reconciled and self._comparing.due:
             self._comparing.run()

@@ -27,6 +27,7 @@ from trading.choices import (
 from trading.domain.order import FINAL
 from trading.domain.trade import TradeBook
 from trading.events import record
+from trading.execution.slippage import slippage_of
 from trading.selectors import LIVE_TRADES, trade_book
 
 OVER_TRADES = (TradeState.CANCELLED, TradeState.CLOSED)
@@ -154,6 +155,7 @@ def _close(trade: models.Trade, book: TradeBook) -> None:
 def _store_result(trade: models.Trade, book: TradeBook) -> None:
     trade.net_pnl = quantise(book.net_pnl)
     trade.r_multiple = book.r_multiple
+    trade.entry_slippage, trade.exit_slippage = slippage_of(trade, book)
     trade.save()
 
 
