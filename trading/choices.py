@@ -116,6 +116,14 @@ class ExitReason(Labelled):
     END_OF_DATA = "end_of_data", "End of data"
 
 
+class OppositeSignal(Labelled):
+    """What a valid signal for the other side does to an open trade."""
+
+    OFF = "off", "Nothing"
+    CLOSE = "close", "Closes the trade"
+    REVERSE = "reverse", "Closes the trade, then may enter"
+
+
 class CancelReason(Labelled):
     """Why an entry was taken back before it filled."""
 
@@ -172,7 +180,8 @@ class RiskProfile(Labelled):
 
 
 class KillLevel(Numbered):
-    """How much is stopped, each level with all below it."""
+    """How much is stopped. Levels 2 to 4 leave the bots running: they skip their cycles while
+    trading is not active, and go on once it is armed again."""
 
     PAUSE = 1, "Pause all bots"
     REDUCE = 2, "No new entries"

@@ -50,7 +50,7 @@ def new_stop(
 ) -> Decimal | None:
     """The stop that a close leads to, None where it stays."""
     action = at_close(close, managed, settings)
-    assert not isinstance(action, CloseTrade)
+    assert action is None or isinstance(action, MoveStop)
     return action.stop_loss if action else None
 
 
@@ -209,7 +209,7 @@ def play(
         action = manage(managed, one, settings, one.close_time)
         if isinstance(action, CloseTrade):
             return managed, action
-        if action is not None:
+        if isinstance(action, MoveStop):
             managed = replace(managed, stop_loss=action.stop_loss)
     return managed, None
 
