@@ -52,6 +52,6 @@ def bootstrap_mean(values: Floats, seed: int = SEED) -> Interval | None:
         mean = float(values.mean())
         reach = Z95 * float(values.std(ddof=1)) / math.sqrt(count)
         return mean - reach, mean + reach
-    draws = np.random.default_rng(seed).integers(0, count, size=(RESAMPLES, count), dtype=np.int32)
+    draws = np.random.default_rng(seed).integers(0, count, size=(RESAMPLES, count))
     low, high = np.quantile(values[draws].mean(axis=1), (0.025, 0.975))
     return float(low), float(high)
