@@ -51,6 +51,9 @@ class Trade(models.Model):
     leverage = AmountField()
     atr = AmountField()
     exit_settings = models.JSONField(default=dict)
+    invalidation = models.JSONField(
+        default=dict, blank=True, help_text="What proves the idea wrong, as its analysis said."
+    )
     created_market = models.DateTimeField()
     opened_market = models.DateTimeField(null=True)
     closed_market = models.DateTimeField(null=True)
