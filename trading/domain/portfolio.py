@@ -9,8 +9,9 @@ from decimal import Decimal
 
 from analysis.domain import Direction
 from exchange.domain import ZERO
-from trading.choices import TradingStateName
+from trading.choices import BotState, TradingStateName
 from trading.domain.blackouts import BlackoutWindow
+from trading.domain.track_record import TrackRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +107,9 @@ class Portfolio:
 
     ``bot_id`` is the bot that asks and ``bot_trades`` the trades it has closed; ``groups`` names
     the group of each symbol that is in one; ``drawdown`` is the share of the highest equity that
-    is lost now, transfers apart; ``past_trades`` are the newest closed ones, oldest first.
+    is lost now, transfers apart; ``past_trades`` are the newest closed ones, oldest first. The
+    starts of day and week are equity at 00:00 UTC, today and on Monday; without the latter there
+    is no weekly limit. ``bot_record`` is only read where the size depends on it.
     """
 
     time: datetime
@@ -131,6 +134,9 @@ class Portfolio:
     groups: Mapping[str, str] = field(default_factory=dict)
     blackouts: tuple[BlackoutWindow, ...] = ()
     bot_trades: int = 0
+    bot_record: TrackRecord | None = None
+    bot_state: BotState = BotState.RUNNING
+    bot_entries_today: int = 0
 
     @property
     def committed(self) -> tuple[Exposure, ...]:
@@ -166,21 +172,30 @@ class Portfolio:
     def worst_day_result(self, new_risk: Decimal) -> Decimal:
         """Today's result if every stop is hit, every working entry fills and is stopped, and the
         new trade loses ``new_risk`` too."""
+        return self._worst_wallet(new_risk) - self.day_start_equity - self.transfers_today
+
+    def worst_week_result(self, new_risk: Decimal) -> Decimal | None:
+        """The same since Monday 00:00 UTC; None where that start is not known."""
+        if self.week_start_equity is None:
+            return None
+        return self._worst_wallet(new_risk) - self.week_start_equity - self.transfers_this_week
+
+    def _worst_wallet(self, new_risk: Decimal) -> Decimal:
         at_stops = sum((item.pnl_at_stop for item in self.exposures if not item.working), ZERO)
         working = total_risk(item for item in self.committed if item.working)
-        return (
-            self.wallet
-            + at_stops
-            - working
-            - new_risk
-            - self.day_start_equity
-            - self.transfers_today
-        )
+        return self.wallet + at_stops - working - new_risk
+
+    def own(self) -> tuple[Exposure, ...]:
+        """What the asking bot holds of it."""
+        return tuple(item for item in self.committed if item.bot_id == self.bot_id)
 
     def with_signal(self, exposure: Exposure) -> Portfolio:
         """The same portfolio after ``exposure`` has taken a slot."""
         return replace(
-            self, entries_today=self.entries_today + 1, waiting=(*self.waiting, exposure)
+            self,
+            entries_today=self.entries_today + 1,
+            bot_entries_today=self.bot_entries_today + 1,
+            waiting=(*self.waiting, replace(exposure, bot_id=self.bot_id)),
         )
 
 

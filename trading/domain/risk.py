@@ -12,7 +12,9 @@ from decimal import Decimal
 from analysis.domain import Direction
 from exchange.domain import ZERO
 from trading.choices import TradingStateName
+from trading.domain import guards
 from trading.domain.portfolio import Exposure, Portfolio, PurseState
+from trading.domain.protections import side_pauses, symbol_pauses
 from trading.domain.settings import NOTIONAL_CAP, BotSettings
 from trading.domain.verdict import Factor, Verdict, dollars, percent, times
 
@@ -23,12 +25,19 @@ def gate(symbol: str, portfolio: Portfolio, settings: BotSettings) -> tuple[Verd
     """Every rule that needs no signal, asked before anything is paid for."""
     return (
         _trading_state(portfolio),
+        guards.bot_state(portfolio),
         _doubts(portfolio),
         _slots(portfolio, settings),
         _entries_today(portfolio, settings),
-        _daily_loss(portfolio, settings, ZERO),
+        *guards.own_room(portfolio, settings),
+        guards.daily_loss(portfolio, settings.limits, ZERO),
+        guards.weekly_loss(portfolio, settings.limits, ZERO),
+        guards.drawdown(portfolio, settings.limits),
+        guards.consecutive_losses(portfolio, settings.limits),
         _occupied(symbol, portfolio),
+        guards.one_per_group(symbol, portfolio, settings.limits),
         _cooldown(symbol, portfolio, settings),
+        *symbol_pauses(settings.protections, symbol, portfolio.past_trades, portfolio.time),
     )
 
 
@@ -38,7 +47,11 @@ def direction_rules(
     """Rules that need to know the side."""
     return (
         _same_direction(direction, portfolio, settings),
+        *guards.own_direction(direction, portfolio, settings),
         _same_side_cooldown(symbol, direction, portfolio, settings),
+        *side_pauses(
+            settings.protections, symbol, direction, portfolio.past_trades, portfolio.time
+        ),
     )
 
 
@@ -80,13 +93,14 @@ def money_rules(
             "All positions together would be {} equity.",
             times,
         ),
-        _daily_loss(portfolio, settings, exposure.risk),
+        guards.daily_loss(portfolio, limits, exposure.risk),
+        guards.weekly_loss(portfolio, limits, exposure.risk),
     )
 
 
 def account_factors(symbol: str, portfolio: Portfolio, settings: BotSettings) -> tuple[Factor, ...]:
     """What the account's guards take off the size."""
-    return ()
+    return guards.size_factors(symbol, portfolio, settings.limits)
 
 
 def ai_budget(purses: Sequence[PurseState]) -> Verdict:
@@ -159,24 +173,6 @@ def _entries_today(portfolio: Portfolio, settings: BotSettings) -> Verdict:
         str(done),
         str(limit),
         f"{done} of {limit} entries of this day (UTC) are used.",
-    )
-
-
-def _daily_loss(portfolio: Portfolio, settings: BotSettings, new_risk: Decimal) -> Verdict:
-    """wallet + results at stops - risk of working entries - risk of the new one - start of day
-    must stay above minus the limit."""
-    worst, start = portfolio.worst_day_result(new_risk), portfolio.day_start_equity
-    limit = -settings.limits.max_daily_loss
-    if start <= 0:
-        text = "The day began without equity, so nothing may be lost."
-        return Verdict("daily_loss", False, "–", percent(limit), text)
-    share = percent(worst / start)
-    return Verdict(
-        "daily_loss",
-        worst >= limit * start,
-        share,
-        percent(limit),
-        f"If every stop is hit, the day ends at {share}.",
     )
 
 

@@ -85,8 +85,19 @@ class SignalRules:
 
 
 @dataclass(frozen=True, slots=True)
+class OwnLimits:
+    """How much of the account's room one bot may take; None is as much as there is."""
+
+    max_slots: int | None = None
+    max_same_direction: int | None = None
+    max_entries_per_day: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class BotSettings:
-    """All settings of one bot's decision."""
+    """All settings of one bot's decision. ``median_hold`` is how long half of its closed trades
+    lasted, None while they are too few. ``profile`` is the one that its limits came from; with
+    ``real_money`` a new bot starts small."""
 
     timeframe: timedelta
     autonomy: Autonomy
@@ -98,7 +109,11 @@ class BotSettings:
     entries: EntrySettings = field(default_factory=EntrySettings)
     protections: tuple[Protection, ...] = ()
     calibration: CalibrationCurve | None = None
+    median_hold: timedelta | None = None
     weights: Weights = field(default_factory=Weights)
+    profile: RiskProfile = RiskProfile.CONSERVATIVE
+    real_money: bool = False
+    own: OwnLimits = field(default_factory=OwnLimits)
 
 
 PROFILE_LIMITS: dict[RiskProfile, Limits] = {

@@ -13,8 +13,10 @@ from typing import Any
 
 from analysis.domain import Direction, Environment, Grounding, Recommendation, ScoreParts
 from exchange.domain import Candle, Execution, ExecutionKind, Instrument, Quote, Side
+from exchange.ports import MarketFacts
 from trading.choices import Autonomy, RiskProfile, TradingStateName
 from trading.domain.exits import ExitSettings, ManagedTrade, default_exits
+from trading.domain.filters import MarketView
 from trading.domain.pipeline import ApprovedSignal
 from trading.domain.portfolio import Exposure, Portfolio, StopOut
 from trading.domain.settings import PROFILE_LIMITS, BotSettings, SignalRules
@@ -97,6 +99,7 @@ def reading(
     gap_free: bool = True,
     rules: Instrument | None = None,
     looked: bool = False,
+    view: MarketView | None = None,
     **recommended: Any,
 ) -> Reading:
     return Reading(
@@ -104,8 +107,25 @@ def reading(
         instrument=rules or instrument(symbol),
         quote=quote(last, spread, symbol),
         gap_free=gap_free,
+        view=view or market_view(symbol, rules=rules),
         looked=looked,
     )
+
+
+def market_view(
+    symbol: str = "BTCUSDT", *, rules: Instrument | None = None, **known: Any
+) -> MarketView:
+    """A market that tells nothing but its candles, which are calm, and its trading rules."""
+    given = {"spread", "turnover", "funding", "listing", "mark"}
+    facts = MarketFacts(**{name: known.pop(f"gives_{name}", False) for name in sorted(given)})
+    view = MarketView(
+        symbol=symbol,
+        time=NOW,
+        facts=facts,
+        instrument=rules or instrument(symbol),
+        bar_sizes=(dec(1),) * 4,
+    )
+    return replace(view, **known)
 
 
 def short_reading(symbol: str = "BTCUSDT", **changes: Any) -> Reading:
@@ -134,7 +154,7 @@ def settings(
 
 
 def portfolio(*, wallet: Number = 10_000, **changes: Any) -> Portfolio:
-    """Flat and active; equity and start of day equal the wallet."""
+    """Flat and active; equity and the starts of day and week equal the wallet."""
     base = Portfolio(
         time=NOW,
         wallet=dec(wallet),
@@ -143,6 +163,7 @@ def portfolio(*, wallet: Number = 10_000, **changes: Any) -> Portfolio:
         transfers_today=Decimal(0),
         entries_today=0,
         trading_state=TradingStateName.ACTIVE,
+        week_start_equity=dec(wallet),
     )
     return replace(base, **changes)
 
