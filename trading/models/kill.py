@@ -52,6 +52,11 @@ class KillStep(models.Model):
 
     class Meta:
         ordering = ("id",)
+        constraints = [
+            # Whoever presses and every trader note what is to be seen done, each thing once.
+            models.UniqueConstraint(fields=("run", "order"), name="one_kill_step_per_order"),
+            models.UniqueConstraint(fields=("run", "trade"), name="one_kill_step_per_trade"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()} {self.symbol}".strip()
