@@ -41,4 +41,5 @@ class LinkState(Labelled):
 
 
 BYBIT_MODES = frozenset({Mode.DEMO, Mode.TESTNET, Mode.LIVE})
+REAL_MONEY_MODES = frozenset({Mode.LIVE})
 PAPER_LEDGER_MODES = frozenset({Mode.SIM, Mode.REPLAY, Mode.PAPER})

@@ -9,9 +9,11 @@ from django.core.exceptions import ValidationError
 
 from exchange.domain import quantise
 from trading.ai import AiCost, ai_cost_estimate, cost_refusal, model_refusal
-from trading.choices import BotState
+from trading.choices import BotState, RiskProfile
+from trading.domain.entry_settings import EntrySettings, EntrySettingsInvalid, SizingMethod
 from trading.models import Bot
 from trading.services import symbols_refusal
+from trading.settings_of import limits_current
 
 # What an estimate depends on.
 PRICED_BY = ("account", "timeframe", "symbols", "analyst_profile")
@@ -50,6 +52,7 @@ class BotForm(BotBase):
             "autonomy",
             "capital_share",
             "exit_settings",
+            "entry_settings",
             "ai_daily_cap",
             "ai_fallback",
         )
@@ -72,6 +75,20 @@ class BotForm(BotBase):
             self._refuse_model(bot)
             self._price(bot, cleaned)
         return cleaned
+
+    def clean_entry_settings(self) -> dict[str, Any]:
+        """Only what the bot can be run with is stored, and only what was typed."""
+        typed = self.cleaned_data["entry_settings"] or {}
+        try:
+            entries = EntrySettings.from_json(typed)
+        except EntrySettingsInvalid as exc:
+            raise ValidationError(str(exc)) from exc
+        account = self.cleaned_data.get("account")
+        if entries.method is SizingMethod.KELLY and account is not None:
+            profile = RiskProfile(limits_current(account).profile)
+            if profile is not RiskProfile.CLASSIC:
+                raise ValidationError("Kelly sizing is for accounts of the classic profile.")
+        return dict(typed)
 
     def _refuse_model(self, bot: Bot) -> None:
         """A bot that runs is not given a model that may not trade there."""

@@ -10,6 +10,7 @@ from dashboard.selectors.readings import dollars
 from exchange.models import ExchangeAccount
 from trading.ai import ai_cost_estimate, ai_cost_of, bot_key, cost_refusal
 from trading.choices import Autonomy, BotState
+from trading.domain.entry_settings import EntrySettings, EntrySettingsInvalid
 from trading.models import Bot
 
 SPENT_BACK = timedelta(days=30)
@@ -28,7 +29,8 @@ class BotCost:
 
 @dataclass(frozen=True, slots=True)
 class BotRow:
-    """One bot; ``symbols`` is a short list in words."""
+    """One bot; ``symbols`` is a short list in words, ``entries`` what its entries do beyond the
+    plain case."""
 
     id: int
     name: str
@@ -40,6 +42,7 @@ class BotRow:
     autonomy: str
     share: str
     cost: BotCost | None
+    entries: str = ""
 
 
 def bot_list(account: ExchangeAccount, now: datetime) -> list[BotRow]:
@@ -62,9 +65,17 @@ def bot_list(account: ExchangeAccount, now: datetime) -> list[BotRow]:
             autonomy=Autonomy(bot.autonomy).label,
             share=fmt.percent(bot.capital_share, 0),
             cost=_cost(bot, now) if bot.analyst_profile.asks_a_model else None,
+            entries=_entries(bot),
         )
         for bot in bots
     ]
+
+
+def _entries(bot: Bot) -> str:
+    try:
+        return EntrySettings.from_json(bot.entry_settings).words
+    except EntrySettingsInvalid as exc:
+        return f"cannot be read: {exc}"
 
 
 def _cost(bot: Bot, now: datetime) -> BotCost:

@@ -42,7 +42,7 @@ def saved(client: Client, bot: Bot, **changes: Any) -> Any:
     page = reverse("admin:trading_bot_change", args=[bot.pk])
     form = client.get(page).context["adminform"].form
     given = {name: value for name, value in form.initial.items() if value is not None}
-    answer = client.post(page, given | {"symbols": '["BTCUSDT"]', "exit_settings": "{}"} | changes)
+    answer = client.post(page, given | {"symbols": '["BTCUSDT"]', "exit_settings": "{}", "entry_settings": "{}"} | changes)
     bot.refresh_from_db()
     return answer
 

@@ -15,6 +15,7 @@ from analysis.domain import Direction, Environment, Grounding, Recommendation, S
 from exchange.domain import Candle, Execution, ExecutionKind, Instrument, Quote, Side
 from exchange.ports import MarketFacts
 from trading.choices import Autonomy, RiskProfile, TradingStateName
+from trading.domain.entry_settings import EntrySettings
 from trading.domain.exits import ExitSettings, ManagedTrade, default_exits
 from trading.domain.filters import MarketView
 from trading.domain.pipeline import ApprovedSignal
@@ -296,3 +297,7 @@ def verdict_of(verdicts: tuple[Verdict, ...], rule: str) -> Verdict:
     """The only answer of ``rule``."""
     (found,) = (verdict for verdict in verdicts if verdict.rule == rule)
     return found
+
+
+def entries(**changes: Any) -> EntrySettings:
+    return replace(EntrySettings(), **changes)

@@ -157,7 +157,7 @@ def test_too_little_capital_says_how_much_it_takes() -> None:
     verdict = verdict_of(sizing.verdicts, "size_minimum")
     assert verdict.passed is False
     assert (verdict.value, verdict.limit) == ("0.048", "0.05")
-    assert verdict.text == "Too small: needs at least 41.58 USDT of capital at this stop."
+    assert verdict.text == "Too small: needs >= 41.58 USDT at this stop."
 
 
 def test_what_it_takes_is_a_whole_step() -> None:
