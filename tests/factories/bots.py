@@ -122,6 +122,7 @@ class PeakBaseFactory(DjangoModelFactory[PeakBase]):
 
     account = SubFactory(AccountFactory)
     time = NOON
+    unit_value = Decimal(1)
     reason = "looked into it"
 
 

@@ -6,6 +6,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import models
 
+from exchange.fields import AmountField
 from exchange.models import ExchangeAccount
 from trading.choices import BlackoutAction, BlackoutKind
 
@@ -73,6 +74,7 @@ class PeakBase(models.Model):
         ExchangeAccount, on_delete=models.PROTECT, related_name="peak_bases"
     )
     time = models.DateTimeField(help_text="Market time.")
+    unit_value = AmountField(default=1, help_text="Equity per unit then: the new peak.")
     reason = models.CharField(max_length=200)
     actor = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True
