@@ -1,8 +1,8 @@
 """The life of one entry on stored candles, by the very parts that trade live.
 
-The bare paper engine fills, ``manage`` and ``take_back`` decide, once per closed monitor candle and
-in the order of a trader's round. What depends on other trades or on a person (halts, guards,
-commands) does not happen here.
+The bare paper engine fills, the exit rules and ``take_back`` decide at the close of monitor
+candles, in the order of a trader's round; candles at which nothing can change are jumped over. What
+depends on other trades or on a person (halts, guards, commands) does not happen here.
 """
 
 from __future__ import annotations
@@ -11,7 +11,9 @@ from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 
-from exchange.candles import CandleWindow, to_ms
+import numpy as np
+
+from exchange.candles import CandleWindow, decimal_of, to_ms
 from exchange.domain import (
     ZERO,
     Candle,
@@ -27,9 +29,17 @@ from exchange.paper.state import Cancel, Outcome, PaperCommand, PaperState, Plac
 from trading.backtest.followed import Followed, FollowedEntry, MovedStop
 from trading.backtest.prices import Prices
 from trading.choices import CancelReason, ExitReason
-from trading.domain.exits import CloseTrade, ExitSettings, ManagedTrade, MoveStop
+from trading.domain.exits import (
+    CloseTrade,
+    ExitSettings,
+    ManagedTrade,
+    MoveStop,
+    ReduceTrade,
+    manage_all,
+    watch,
+)
 from trading.domain.order import WorkingEntry, take_back
-from trading.domain.pipeline import fold, manage
+from trading.domain.pipeline import fold
 from trading.domain.settings import SignalRules
 from trading.domain.trade import TradeBook, exit_reason
 from trading.domain.trimming import trimmed_qty
@@ -38,6 +48,9 @@ RULES = SignalRules()
 # Enough for any entry: whether the account could afford it is not asked here.
 PURSE = Decimal(10) ** 12
 ENTRY_ID = "entry"
+# What goes for these reasons was never meant to be held.
+CORRECTIONS = (ExitReason.RISK_TRIM, ExitReason.LATE_FILL)
+SEARCH_SPAN = 512
 
 
 def follow(
@@ -83,6 +96,7 @@ class _Life:
         self._wish: tuple[ExitReason, Decimal] | None = None
         self._sent: dict[str, ExitReason] = {}
         self._reason: ExitReason | None = None
+        self._corrected = ZERO
         self._cancelled: CancelReason | None = None
         self._entry_final = self._checked = False
         self._best: Decimal | None = None
@@ -105,7 +119,7 @@ class _Life:
         """What one candle does, and what is done at its close, in the order of a round."""
         now = candle.close_time
         held_before = self._book.open_qty > 0
-        self._hear(now)
+        self._hear(candle.open_time, now)
         self._note_extremes(candle, held_before)
         if self.over:
             return
@@ -121,8 +135,20 @@ class _Life:
             self._send_exit(candle.close, now)
 
     def next_place(self, window: CandleWindow, place: int) -> int:
-        """The first candle from ``place`` on at which anything can change."""
-        return place
+        """The first candle from ``place`` on at which anything can change; what price did on the
+        way there is kept. Candle by candle while an order of ours is on its way."""
+        if self.over or self._wish is not None or not self._entry_final:
+            return place
+        watched = watch(self._managed(), self._settings)
+        levels = sorted((self._stop, self._target))
+        below = max(level for level in (levels[0], watched.below) if level is not None)
+        above = min(level for level in (levels[1], watched.above) if level is not None)
+        at = watched.at if self._end is None else min(watched.at, self._end - window.interval)
+        found = _first_reaching(window, place, float(below), float(above), at)
+        if found > place:
+            self._touch(decimal_of(window.high[place:found].max()))
+            self._touch(decimal_of(window.low[place:found].min()))
+        return found
 
     def result(self) -> Followed:
         book, entry = self._book, self._entry
@@ -180,10 +206,11 @@ class _Life:
         self._take(outcome)
         return outcome
 
-    def _hear(self, now: datetime) -> None:
+    def _hear(self, opened: datetime, now: datetime) -> None:
         """Put prices and funding of ``(last look, now]`` through the engine, in order of time."""
         settlements = list(self._prices.funding(self._at, now))
-        for step in self._prices.steps(self._at, now):
+        # Candles that were jumped over can have changed nothing.
+        for step in self._prices.steps(max(self._at, opened), now):
             while settlements and settlements[0].time < step.end:
                 self._take(self._apply(settlements.pop(0)))
             self._take(self._apply(step))
@@ -217,6 +244,8 @@ class _Life:
             return
         ordered = self._sent.get(execution.order_link_id)
         self._reason = exit_reason(execution.kind, self._stop_rule, ordered)
+        if self._reason in CORRECTIONS:
+            self._corrected += execution.qty
 
     def _touch(self, price: Decimal) -> None:
         """Widen what was held through by ``price``."""
@@ -263,17 +292,23 @@ class _Life:
     def _manage(self, candle: Candle) -> None:
         """The exit rules at the close of ``candle``."""
         now = candle.close_time
-        action = manage(self._managed(), candle, self._settings, now)
-        if isinstance(action, CloseTrade):
-            self._wish = (action.reason, ZERO)
-        elif isinstance(action, MoveStop):
-            self._cancel_rest(now, CancelReason.MANUAL)
-            command = SetTradingStop(
-                self._entry.symbol, action.stop_loss, self._target, now, candle.close
-            )
-            if self._tell(command).refusal is None:
-                self._stop, self._stop_rule = action.stop_loss, action.rule
-                self._moves.append(MovedStop(now, action.rule, action.stop_loss))
+        for action in manage_all(self._managed(), candle, self._settings, now):
+            if isinstance(action, CloseTrade):
+                self._wish = (action.reason, ZERO)
+            elif isinstance(action, ReduceTrade):
+                self._wish = (action.reason, action.target_qty)
+            else:
+                self._move_stop(action, candle)
+
+    def _move_stop(self, action: MoveStop, candle: Candle) -> None:
+        now = candle.close_time
+        self._cancel_rest(now, CancelReason.MANUAL)
+        command = SetTradingStop(
+            self._entry.symbol, action.stop_loss, self._target, now, candle.close
+        )
+        if self._tell(command).refusal is None:
+            self._stop, self._stop_rule = action.stop_loss, action.rule
+            self._moves.append(MovedStop(now, action.rule, action.stop_loss))
 
     def _managed(self) -> ManagedTrade:
         if self._book.opened_at is None:
@@ -287,6 +322,9 @@ class _Life:
             opened_at=self._book.opened_at,
             instrument=self._instrument,
             cost_rate=2 * self._instrument.taker_fee + RULES.slippage_allowance,
+            full_qty=self._book.entry_qty - self._corrected,
+            open_qty=self._book.open_qty,
+            invalidation=self._entry.invalidation,
         )
 
     def _trim(self) -> None:
@@ -331,6 +369,22 @@ class _Life:
             close_all=target == 0,
         )
         self._tell(Place(request, now, last))
+
+
+def _first_reaching(
+    window: CandleWindow, place: int, below: float, above: float, at: datetime
+) -> int:
+    """The first candle from ``place`` on that trades at ``below`` or ``above`` or closes at ``at``
+    or later; the length of the window where none does."""
+    late = int(window.times.searchsorted(to_ms(at - window.interval)))
+    late = min(max(late, place), len(window))
+    for start in range(place, late, SEARCH_SPAN):
+        part = np.s_[start : min(start + SEARCH_SPAN, late)]
+        reached = (window.low[part] <= below) | (window.high[part] >= above)
+        first = int(reached.argmax())
+        if reached[first]:
+            return start + first
+    return late
 
 
 def _between(entry: FollowedEntry) -> Decimal:

@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from exchange.domain import OrderType, Side, TimeInForce
 from trading.choices import CancelReason, ExitReason
+from trading.domain.invalidation import Invalidation
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,7 @@ class FollowedEntry:
     planned_risk: Decimal | None = None
     expires_at: datetime | None = None
     outdated_at: datetime | None = None
+    invalidation: Invalidation | None = None
 
 
 @dataclass(frozen=True, slots=True)

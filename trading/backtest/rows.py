@@ -5,6 +5,7 @@ from __future__ import annotations
 from exchange.domain import OrderType, Side, TimeInForce
 from trading.backtest.followed import FollowedEntry
 from trading.choices import OrderRole
+from trading.domain.invalidation import Invalidation
 from trading.models import Order, Trade
 
 
@@ -27,4 +28,5 @@ def entry_of_trade(trade: Trade) -> FollowedEntry | None:
         leverage=trade.leverage,
         planned_risk=trade.planned_risk,
         expires_at=order.expires_market,
+        invalidation=Invalidation.from_json(trade.invalidation),
     )
