@@ -5,7 +5,7 @@ Every implementation passes the conformance suite in ``tests/exchange/conformanc
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -46,7 +46,11 @@ class ExchangeClient(Protocol):
     ``OrderRejected.code`` is one of ``exchange.errors.REJECTIONS``.
     """
 
-    def place_order(self, request: OrderRequest) -> OrderAck: ...
+    def place_order(
+        self, request: OrderRequest, *, last_look: Callable[[], None] | None = None
+    ) -> OrderAck:
+        """Send an order, once. ``last_look`` is called when there is nothing left to wait for,
+        right before it leaves; what it raises is raised, and then nothing has left."""
 
     def cancel_order(self, *, symbol: str, order_link_id: str) -> None:
         """Ask for a cancel; ``OrderRejected(code="order_not_open")`` when it is not working."""

@@ -32,6 +32,7 @@ FRAGMENTS: dict[str, list[str]] = {
     "engine": ["header"],
     "state": ["header"],
     "bot": ["header"],
+    "kill": ["header", "positions"],
 }
 
 

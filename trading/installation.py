@@ -22,7 +22,7 @@ from exchange.models import ExchangeAccount, VenueLink
 from exchange.secrets import SecretsUnreadable, sealed_with_old_key
 from exchange.services import secret_read
 from trading.choices import BotState, CycleState
-from trading.execution.executor import kill_file
+from trading.kill_file import kill_file
 from trading.models import Bot, Cycle, Lease, Trade
 from trading.selectors import LIVE_TRADES
 

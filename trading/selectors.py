@@ -26,6 +26,7 @@ from trading.domain.portfolio import Exposure
 from trading.domain.protocol import EntryFacts, entry_gate
 from trading.domain.settings import SignalRules
 from trading.domain.trade import TradeBook
+from trading.kill_file import kill_file, kill_file_words
 from trading.models import (
     Lease,
     Order,
@@ -42,13 +43,18 @@ HEARTBEAT_LIMIT = timedelta(seconds=15)
 
 
 def trading_state_effective(account: ExchangeAccount) -> tuple[TradingStateName, str]:
-    """The stricter of the account's state and that of everything, with its reason."""
+    """The strictest of the account's state, that of everything and the KILL file, with its reason.
+
+    The file is asked last, to be as fresh as can be.
+    """
     rows = TradingState.objects.filter(account=account) | TradingState.objects.filter(account=None)
     worst, reason = TradingStateName.ACTIVE, ""
     for row in rows:
         state = TradingStateName(row.state)
         if STRICTNESS.index(state) > STRICTNESS.index(worst):
             worst, reason = state, row.reason
+    if worst is not TradingStateName.HALTED and kill_file().exists():
+        return TradingStateName.HALTED, kill_file_words()
     return worst, reason
 
 

@@ -38,10 +38,8 @@ from trading.choices import (
     Autonomy,
     BotState,
     CommandKind,
-    EventLevel,
     RiskProfile,
     SignalState,
-    TradingStateName,
 )
 from trading.cycle import schedule
 from trading.domain.exits import ExitSettings, default_exits
@@ -57,8 +55,8 @@ from trading.models import (
     OperatorAction,
     RiskLimits,
     Signal,
-    TradingState,
 )
+from trading.rearming import trading_state_set as trading_state_set
 from trading.waking import wake
 
 Actor = User | None
@@ -206,35 +204,6 @@ def ai_cost_accept(*, bot: Bot, actor: Actor) -> Bot:
         Bot.objects.filter(pk=bot.pk).update(ai_cost_accepted=bot.ai_cost_accepted)
         _acted(actor, "AI cost accepted", str(bot), cost.sentence)
     return bot
-
-
-def trading_state_set(
-    *, account: ExchangeAccount | None, state: TradingStateName, actor: Actor, reason: str
-) -> TradingState:
-    """Set whether entries are allowed, for one account or (None) for everything.
-
-    Raises ``ActionRefused`` without a reason, and for a halt that is lifted in one step.
-    """
-    if not reason.strip():
-        raise ActionRefused("give a reason; it is kept with the change")
-    _refuse_long(reason)
-    with transaction.atomic():
-        now = TradingState.objects.filter(account=account).first()
-        halted = now is not None and now.state == TradingStateName.HALTED
-        if halted and state is TradingStateName.ACTIVE:
-            raise ActionRefused("a halt is lifted in two steps: set Reducing first, then Active")
-        row, _ = TradingState.objects.update_or_create(
-            account=account, defaults={"state": state, "reason": reason, "actor": actor}
-        )
-        target = account.name if account else "everything"
-        _acted(actor, f"trading {state}", target, reason)
-        record(
-            "state_changed",
-            f"{target}: {state.label} ({reason}).",
-            account=account,
-            level=EventLevel.NOTICE if state is TradingStateName.ACTIVE else EventLevel.WARNING,
-        )
-    return row
 
 
 def approval_decide(

@@ -21,7 +21,7 @@ from dashboard.selectors.engine import LATE_S, SILENT_S
 from exchange.choices import BYBIT_MODES, LinkState, Mode
 from exchange.models import ExchangeAccount, VenueLink
 from trading.choices import OrderState, TradeState, TradingStateName
-from trading.execution.executor import kill_file
+from trading.kill_file import kill_file
 from trading.models import Lease, Order, Trade, TradingState
 from trading.selectors import STRICTNESS
 

@@ -88,7 +88,9 @@ class BybitClient:
 
     # Orders
 
-    def place_order(self, request: OrderRequest) -> OrderAck:
+    def place_order(
+        self, request: OrderRequest, *, last_look: Callable[[], None] | None = None
+    ) -> OrderAck:
         leaving = request.reduce_only or request.close_all
         if not leaving:
             self._instrument(request.symbol)
@@ -96,6 +98,7 @@ class BybitClient:
             Endpoint.PLACE_ORDER,
             priority=Priority.PROTECT if leaving else Priority.ENTRY,
             recv_window_ms=EXIT_RECV_WINDOW_MS if leaving else ENTRY_RECV_WINDOW_MS,
+            last_look=last_look,
             **order_params(request),
         )
         # An order was taken even if its id can't be read; its link id finds it.

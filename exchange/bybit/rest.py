@@ -173,9 +173,11 @@ class BybitRest:
         priority: Priority,
         timeout_s: float = 4.0,
         recv_window_ms: int | None = None,
+        last_look: Callable[[], None] | None = None,
         **params: Any,
     ) -> Reply:
-        """Send once. ``timeout_s`` spans everything from the connection to the last byte.
+        """Send once. ``timeout_s`` spans everything from the connection to the last byte;
+        ``last_look`` comes after every wait of ours, and what it raises is raised.
 
         Raises ``OrderNotSent`` (held back), ``OrderRejected`` or ``InsufficientBalance`` (certainly
         not done) and ``OrderOutcomeUnknown`` (look it up).
@@ -188,6 +190,9 @@ class BybitRest:
             self._limits.wait_turn(endpoint, priority, _patience_s(priority, timeout_s))
         except BudgetSpent as spent:
             raise OrderNotSent(f"Not sent: {spent}.") from None
+        if last_look is not None:
+            self._set_clock()
+            last_look()
         outcome = self._call(
             endpoint, values, timeout_s=timeout_s, window_ms=recv_window_ms, priority=priority
         )

@@ -85,8 +85,12 @@ class PaperExchange:
         self._state: PaperState | None = None
         self._loaded()
 
-    def place_order(self, request: OrderRequest) -> OrderAck:
+    def place_order(
+        self, request: OrderRequest, *, last_look: Callable[[], None] | None = None
+    ) -> OrderAck:
         def event(at: datetime) -> Place:
+            if last_look is not None:
+                last_look()
             if rows.link_id_used(self._account, request.order_link_id):
                 message = f"The order link id {request.order_link_id} was used before."
                 raise OrderRejected(message, code="duplicate_link_id")

@@ -79,10 +79,12 @@ class WatchedVenue(PaperExchange):
 
     judge: Callable[[OrderRequest], None]
 
-    def place_order(self, request: OrderRequest) -> OrderAck:
+    def place_order(
+        self, request: OrderRequest, *, last_look: Callable[[], None] | None = None
+    ) -> OrderAck:
         if not request.reduce_only:
             self.judge(request)
-        return super().place_order(request)
+        return super().place_order(request, last_look=last_look)
 
 
 class EntryJudge:

@@ -11,7 +11,13 @@ from analysis.domain import Direction
 from exchange.errors import ExchangeError, MarketDataError
 from exchange.fault_points import fault_point
 from trading.ai import answer_refusal
-from trading.choices import ApprovalDecision, BotState, EventLevel, SignalState
+from trading.choices import (
+    ApprovalDecision,
+    BotState,
+    EventLevel,
+    SignalState,
+    TradingStateName,
+)
 from trading.domain.exits import ExitSettingsInvalid
 from trading.domain.ownership import symbol_closed
 from trading.domain.pipeline import ApprovedSignal, admit
@@ -24,7 +30,7 @@ from trading.market_view import market_view
 from trading.models import Approval, Signal
 from trading.payload import payload_hash
 from trading.portfolio import portfolio_get
-from trading.selectors import RULES, quote_or_none, signal_exposure
+from trading.selectors import RULES, quote_or_none, signal_exposure, trading_state_effective
 from trading.settings_of import bot_settings, limits_current
 
 logger = structlog.get_logger(__name__)
@@ -69,6 +75,10 @@ def _refusal(desk: Desk, signal: Signal) -> Verdict | None:
         return _failed("payload", "The payload is not the one that was approved.")
     if desk.entries_after is not None and signal.cycle.boundary <= desk.entries_after:
         return _failed("after_crash", "After a crash entries wait for the next bar.")
+    # Asked here already, so that a queue of signals does not keep a kill waiting for its quotes.
+    trading, why = trading_state_effective(desk.account)
+    if trading is not TradingStateName.ACTIVE:
+        return _failed("trading_state", f"{trading.label}: {why}.")
     bot = signal.bot
     if bot.state != BotState.RUNNING:
         return _failed("bot_state", f"The bot is {BotState(bot.state).label.lower()}.")

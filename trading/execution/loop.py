@@ -40,6 +40,7 @@ from trading.execution.resolver import Resolver
 from trading.execution.settling import OVER_TRADES, settle_trades
 from trading.execution.sight import Sight
 from trading.execution.withdrawing import Withdrawal
+from trading.kill_progress import kill_carry
 from trading.models import EquityPoint, Order, Trade
 from trading.selectors import LIVE_TRADES
 from trading.waking import Bell
@@ -116,7 +117,7 @@ class Trader:
         desk = self.desk
         self._keep_lease()
         booked = self._hear()
-        commanded = self.commands.run()
+        commanded = self.commands.run() | kill_carry(desk.account)
         self._take_wishes()
         trades, orders = self._live()
         open_trades = [trade for trade in trades if trade.state == TradeState.OPEN]

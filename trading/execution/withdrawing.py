@@ -24,7 +24,7 @@ class Withdrawal:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
-        self._asked: dict[int, float] = {}
+        self._asked: dict[int, tuple[float, bool]] = {}
 
     def run(self, trades: Sequence[Trade], orders: Sequence[Order]) -> None:
         """Take back entries that waited too long, that price left behind, whose trade is being
@@ -45,8 +45,11 @@ class Withdrawal:
             if order.pk in unwanted and entry.asked is None:
                 entry = replace(entry, asked=CancelReason.MANUAL)
             reason = take_back(entry, last, now, halted=halted)
-            if reason is not None and wall - self._asked.get(order.pk, -inf) >= CANCEL_AGAIN_S:
-                self._asked[order.pk] = wall
+            asked_at, was_known = self._asked.get(order.pk, (-inf, entry.known))
+            # An order that turns up after it was looked for is asked back at once.
+            again = wall - asked_at >= CANCEL_AGAIN_S or was_known is not entry.known
+            if reason is not None and again:
+                self._asked[order.pk] = wall, entry.known
                 if halted:
                     fault_point("K17")
                 cancel_entry(self._desk, order, reason)

@@ -65,13 +65,20 @@ class FakeVenue:
         self.fills = True
         self.ignore_stops = False
         self.stop_refusal = ""
+        self.before_look: Callable[[], object] | None = None
         self.before_post: Callable[[OrderRequest], object] | None = None
         self.before_stop: Callable[[], object] | None = None
         self.before_cancel: Callable[[], object] | None = None
         self.before_leverage: Callable[[], object] | None = None
 
-    def place_order(self, request: OrderRequest) -> OrderAck:
+    def place_order(
+        self, request: OrderRequest, *, last_look: Callable[[], None] | None = None
+    ) -> OrderAck:
         assert not connection.in_atomic_block, "the intent must be committed before the POST"
+        if self.before_look is not None:
+            self.before_look()
+        if last_look is not None:
+            last_look()
         self.posts.append(request)
         self.states_at_post.append(Order.objects.get(order_link_id=request.order_link_id).state)
         if self.before_post is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 
@@ -58,7 +59,11 @@ class WatchedVenue(FakeVenue):
             self.stops_unanswered -= 1
             raise OrderOutcomeUnknown("no answer in time")
 
-    def place_order(self, request: OrderRequest) -> OrderAck:
+    def place_order(
+        self, request: OrderRequest, *, last_look: Callable[[], None] | None = None
+    ) -> OrderAck:
+        if last_look is not None:
+            last_look()
         self.posts.append(request)
         if self.rejects:
             raise OrderRejected("refused", code=self.rejects)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -28,9 +29,9 @@ def before_post(floor: Floor, monkeypatch: pytest.MonkeyPatch) -> Sequence[str]:
     seen: list[str] = []
     place = floor.venue.place_order
 
-    def noting(request: OrderRequest) -> OrderAck:
+    def noting(request: OrderRequest, **options: Any) -> OrderAck:
         seen.extend(query["sql"] for query in captured.captured_queries)
-        return place(request)
+        return place(request, **options)
 
     monkeypatch.setattr(floor.venue, "place_order", noting)
     with CaptureQueriesContext(connection) as captured:
@@ -73,9 +74,9 @@ def test_a_sleeping_trader_enters_when_it_is_woken(
     ended = threading.Timer(30, floor.desk.stop.set)
     place = floor.venue.place_order
 
-    def noting(request: OrderRequest) -> OrderAck:
+    def noting(request: OrderRequest, **options: Any) -> OrderAck:
         floor.desk.stop.set()
-        return place(request)
+        return place(request, **options)
 
     monkeypatch.setattr(floor.venue, "place_order", noting)
     later = threading.Timer(0.3, approve_elsewhere, args=(floor,))
