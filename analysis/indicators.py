@@ -90,6 +90,20 @@ def _volume_ratio(volume: Floats) -> Floats:
     return ratio
 
 
+def bar_sizes(window: CandleWindow, count: int) -> Floats | None:
+    """True ranges of the newest ``count`` bars, oldest first, in units of the ATR14 of the bar
+    before each: a bar is not measured against itself. None where candles are too few; a bar after
+    a time without any movement is infinitely large, unless it does not move either."""
+    if len(window) < ATR_PERIOD + 1 + count:
+        return None
+    ranges = talib.TRANGE(window.high, window.low, window.close)[len(window) - count :]
+    atr = talib.ATR(window.high, window.low, window.close, timeperiod=ATR_PERIOD)
+    before = atr[len(window) - count - 1 : -1]
+    sizes = np.where(ranges > 0, np.inf, 0.0)
+    np.divide(ranges, before, out=sizes, where=before > 0)
+    return sizes
+
+
 class _Candidate(NamedTuple):
     touches: int
     bar: int

@@ -16,12 +16,14 @@ from exchange.market.simulated import SimulatedMarket
 from exchange.models import ExchangeAccount
 from exchange.ports import MarketData
 from trading.choices import Autonomy, BotState, RiskProfile
+from trading.domain.filters import MarketFilters
 from trading.services import account_create, bot_create
 from trading.stepped import SteppedDriver
 
 SYMBOLS = ("BTCUSDT", "ETHUSDT", "SOLUSDT", "XRPUSDT", "DOGEUSDT")
 HOUR = timedelta(hours=1)
 HOURS = 400
+LISTED_HOURS = 24 * MarketFilters().min_listed_days
 START = datetime(2025, 3, 3, tzinfo=UTC)
 END = START + HOURS * HOUR
 
@@ -42,10 +44,11 @@ def run() -> dict[str, float]:
 
 
 def _store_candles() -> None:
-    """Hours of the simulated market, with the history that the first chart needs."""
+    """Hours of the simulated market, with the history that the first chart needs and after which
+    a symbol is no longer new."""
     market = SimulatedMarket(11, SteppedClock(END), speed=0, symbols=SYMBOLS)
     for symbol in SYMBOLS:
-        window = market.candles(symbol, HOUR, end=END, limit=HOURS + INPUT_BARS)
+        window = market.candles(symbol, HOUR, end=END, limit=HOURS + max(INPUT_BARS, LISTED_HOURS))
         default_archive().store(window, source="bench")
 
 

@@ -91,13 +91,17 @@ class ExchangeClient(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class MarketFacts:
-    """Which facts a market can give at all; rules on the others are not applicable."""
+    """Which facts a market can give at all; rules on the others are not applicable.
+
+    ``candles`` are those of every timeframe a bot may have, with some history behind them.
+    """
 
     spread: bool
     turnover: bool
     funding: bool
     listing: bool
     mark: bool
+    candles: bool = True
 
 
 class MarketData(Protocol):

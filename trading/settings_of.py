@@ -6,7 +6,9 @@ from exchange.domain import TIMEFRAMES
 from exchange.models import ExchangeAccount
 from trading.choices import Autonomy, RiskProfile
 from trading.domain.exits import ExitSettings, default_exits
+from trading.domain.filters import MarketFilters
 from trading.domain.settings import BotSettings, Limits
+from trading.holding import median_hold
 from trading.models import Bot, RiskLimits
 from trading.selectors import RULES
 
@@ -42,7 +44,7 @@ def limits_value(row: RiskLimits) -> Limits:
 
 
 def bot_settings(bot: Bot, limits: RiskLimits) -> BotSettings:
-    """Settings of a bot's next decision. Raises ``ExitSettingsInvalid``."""
+    """Settings of a bot's next decision. Raises ``FiltersInvalid``, ``ExitSettingsInvalid``."""
     timeframe = TIMEFRAMES[bot.timeframe]
     stored = bot.exit_settings
     exits = (
@@ -57,4 +59,6 @@ def bot_settings(bot: Bot, limits: RiskLimits) -> BotSettings:
         limits=limits_value(limits),
         exits=exits,
         rules=RULES,
+        filters=MarketFilters.from_json(limits.filters),
+        median_hold=median_hold(bot),
     )

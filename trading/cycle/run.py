@@ -36,6 +36,7 @@ from trading.cycle.signals import decided_signal, dropped_signal, store_signals
 from trading.cycle.steps import StepRecorder
 from trading.domain.exits import ExitSettingsInvalid
 from trading.domain.filters import MarketView, symbol_rules
+from trading.domain.invalid import SettingsInvalid
 from trading.domain.pipeline import Decision, decide
 from trading.domain.portfolio import Portfolio
 from trading.domain.risk import gate
@@ -103,7 +104,7 @@ class _Run:
         structlog.contextvars.bind_contextvars(cycle=self.cycle.pk)
         try:
             self._run()
-        except (MarketDataError, ExitSettingsInvalid) as exc:
+        except (MarketDataError, SettingsInvalid, ExitSettingsInvalid) as exc:
             self._finish(CycleState.SKIPPED, f"{type(exc).__name__}: {exc}")
         except Exception as exc:
             logger.exception("cycle failed")

@@ -16,7 +16,13 @@ from analysis.domain import Direction
 from exchange.domain import Quote
 from trading.domain.edge import edge_factors
 from trading.domain.exits import manage
-from trading.domain.filters import MarketView, market_factors, signal_rules, symbol_rules
+from trading.domain.filters import (
+    MarketView,
+    market_factors,
+    signal_rules,
+    size_rules,
+    symbol_rules,
+)
 from trading.domain.portfolio import Exposure, Portfolio
 from trading.domain.risk import account_factors, direction_rules, gate, money_rules
 from trading.domain.settings import BotSettings
@@ -34,7 +40,7 @@ from trading.domain.signal import (
 )
 from trading.domain.sizing import Sizing, size
 from trading.domain.trade import fold
-from trading.domain.verdict import Factor, Verdict, first_failure, number, percent, plain, product
+from trading.domain.verdict import Verdict, first_failure, number, percent, plain, product
 
 __all__ = ["Admission", "ApprovedSignal", "Decision", "admit", "decide", "fold", "manage"]
 
@@ -106,17 +112,10 @@ def _judge(
         *validate(proposal, reading, portfolio, settings, now),
         *gate(rec.symbol, portfolio, settings),
         *direction_rules(rec.symbol, rec.direction, portfolio, settings),
-        *_market_rules(proposal, reading.view, settings),
+        *symbol_rules(reading.view, settings),
+        *signal_rules(proposal.direction, proposal.stop_distance, reading.view, settings),
     )
     return Decision(rec.symbol, proposal, None, verdicts)
-
-
-def _market_rules(
-    proposal: Proposal, view: MarketView | None, settings: BotSettings
-) -> tuple[Verdict, ...]:
-    if view is None:
-        return ()
-    return (*symbol_rules(view, settings), *signal_rules(proposal, view, settings))
 
 
 def _rank_key(decision: Decision) -> tuple[Decimal, Decimal, str]:
@@ -134,7 +133,7 @@ def _size(
     instrument = reading.instrument
     factors = (
         *account_factors(proposal.symbol, held, settings),
-        *_market_factors(reading.view, settings),
+        *market_factors(reading.view, settings),
         *edge_factors(proposal, settings),
     )
     sizing = size(proposal, held, settings, instrument, factors)
@@ -149,16 +148,13 @@ def _size(
     verdicts = (
         *(account.get(verdict.rule, verdict) for verdict in decision.verdicts),
         *sizing.verdicts,
+        *size_rules(exposure.notional, reading.view, settings),
     )
     if not first_failure(verdicts):
         money = money_rules(exposure, held, settings)
         verdicts = (*(v for v in verdicts if v.rule != "daily_loss"), *money)
     sized = replace(decision, sizing=sizing, verdicts=verdicts)
     return sized, None if first_failure(verdicts) else exposure
-
-
-def _market_factors(view: MarketView | None, settings: BotSettings) -> tuple[Factor, ...]:
-    return market_factors(view, settings) if view is not None else ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +171,11 @@ class ApprovedSignal:
     risk_amount: Decimal
     exposure: Exposure
     candle_time: datetime
+
+    @property
+    def stop_distance(self) -> Decimal:
+        """From the worst price the entry may fill at."""
+        return abs(self.exposure.price - self.stop_loss)
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +196,7 @@ def admit(
     quote_age_s: Decimal,
     settings: BotSettings,
     now: datetime,
-    view: MarketView | None = None,
+    view: MarketView,
 ) -> Admission:
     """Ask every rule again that may have changed since the decision: the account's rules with
     the limits as they are now, the market, the age of analysis and quote, and how far price has
@@ -208,12 +209,14 @@ def admit(
     allowed = portfolio.wallet * settings.capital_share * limits.risk_per_trade
     allowed *= rules.stop_loss_tolerance
     allowed *= product(
-        (*account_factors(signal.symbol, portfolio, settings), *_market_factors(view, settings))
+        (*account_factors(signal.symbol, portfolio, settings), *market_factors(view, settings))
     )
     verdicts = (
         *gate(signal.symbol, portfolio, settings),
         *direction_rules(signal.symbol, signal.direction, portfolio, settings),
-        *(symbol_rules(view, settings) if view is not None else ()),
+        *symbol_rules(view, settings),
+        *signal_rules(signal.direction, signal.stop_distance, view, settings),
+        *size_rules(signal.exposure.notional, view, settings),
         Verdict(
             "analysis_age",
             age <= settings.timeframe,

@@ -12,7 +12,7 @@ from analysis.domain import Direction, Recommendation
 from exchange.domain import ZERO, Instrument, Quote
 from trading.domain.edge import edge_rules
 from trading.domain.entry import EntryOrder, entry_order
-from trading.domain.filters import MarketView
+from trading.domain.filters import MarketView, funding_cost
 from trading.domain.portfolio import Portfolio
 from trading.domain.settings import BotSettings, SignalRules
 from trading.domain.verdict import Verdict, first_failure, number, percent, plain
@@ -27,8 +27,8 @@ class Reading:
     instrument: Instrument
     quote: Quote
     gap_free: bool
+    view: MarketView
     looked: bool = False
-    view: MarketView | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +108,8 @@ def propose(reading: Reading, settings: BotSettings) -> Proposal:
     order = entry_order(rec.direction, entry, stop, rec.atr, reading.quote, instrument, settings)
     worst = order.worst_price if order else entry
     costs = worst * 2 * instrument.taker_fee + stop * settings.rules.slippage_allowance
-    rr_net = net_reward_to_risk(worst, stop, target, costs)
+    funding = worst * funding_cost(rec.direction, reading.view, settings.median_hold)
+    rr_net = net_reward_to_risk(worst, stop, target, costs + funding)
     return Proposal(
         symbol=rec.symbol,
         direction=rec.direction,

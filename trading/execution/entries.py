@@ -19,6 +19,7 @@ from trading.choices import (
     TradingStateName,
 )
 from trading.domain.exits import ExitSettingsInvalid
+from trading.domain.invalid import SettingsInvalid
 from trading.domain.ownership import symbol_closed
 from trading.domain.pipeline import ApprovedSignal, admit
 from trading.domain.signal import drifted
@@ -59,6 +60,9 @@ def _admit(desk: Desk, signal: Signal) -> None:
         refused = _refusal(desk, signal)
     except (MarketDataError, ExchangeError) as exc:
         _drop(desk, signal, _failed("data", f"No fresh data to admit it: {exc}"))
+        return
+    except SettingsInvalid as exc:
+        _drop(desk, signal, _failed("settings", str(exc)))
         return
     except ExitSettingsInvalid as exc:
         _drop(desk, signal, _failed("exit_settings", str(exc)))

@@ -81,7 +81,9 @@ def step(bar_: Bar, start: datetime, symbol: str = "BTCUSDT") -> PriceStep:
 class ScriptedMarket:
     """Time stands still until ``play`` adds a minute."""
 
-    facts = MarketFacts(spread=False, turnover=False, funding=False, listing=False, mark=False)
+    facts = MarketFacts(
+        spread=False, turnover=False, funding=False, listing=False, mark=False, candles=False
+    )
     speed = 0.0
 
     def __init__(self, *symbols: str, price: Number = 100) -> None:

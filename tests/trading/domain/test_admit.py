@@ -16,12 +16,14 @@ from tests.trading.domain.made import (
     approved,
     dec,
     exposure,
+    market_view,
     portfolio,
     quote,
     settings,
     stop_out,
 )
 from trading.choices import RiskProfile, TradingStateName
+from trading.domain.filters import MarketView
 from trading.domain.pipeline import Admission, ApprovedSignal, admit
 from trading.domain.portfolio import Portfolio
 from trading.domain.settings import BotSettings
@@ -37,6 +39,7 @@ def admitted(
     quote_age_s: Number = "0.2",
     bot: BotSettings | None = None,
     later: timedelta = timedelta(0),
+    view: MarketView | None = None,
 ) -> Admission:
     return admit(
         signal or approved(),
@@ -45,6 +48,7 @@ def admitted(
         dec(quote_age_s),
         bot or settings(),
         NOW + later,
+        view or market_view(),
     )
 
 
