@@ -7,8 +7,7 @@ from collections import Counter
 from collections.abc import Hashable, Sequence
 from typing import NamedTuple
 
-# Two-sided 95 %.
-Z95 = 1.959964
+from analysis.intervals import Z95, wilson_interval
 
 
 class Interval(NamedTuple):
@@ -18,13 +17,8 @@ class Interval(NamedTuple):
 
 def wilson(hits: int, count: int) -> Interval:
     """95 % interval of a share. Without a count everything is possible."""
-    if count == 0:
-        return Interval(0.0, 1.0)
-    share = hits / count
-    weight = Z95**2 / count
-    middle = (share + weight / 2) / (1 + weight)
-    half = Z95 * math.sqrt(share * (1 - share) / count + weight / (4 * count)) / (1 + weight)
-    return Interval(max(0.0, middle - half), min(1.0, middle + half))
+    found = wilson_interval(hits, count)
+    return Interval(*found) if found else Interval(0.0, 1.0)
 
 
 def quantile(values: Sequence[float], share: float) -> float:

@@ -14,6 +14,7 @@ from decimal import Decimal
 
 import numpy as np
 
+from analysis.intervals import Interval, bootstrap_mean, wilson_interval
 from trading.domain.statistics.curve import (
     Curve,
     Drawdown,
@@ -22,7 +23,6 @@ from trading.domain.statistics.curve import (
     drawdown,
     ratios,
 )
-from trading.domain.statistics.intervals import Interval, bootstrap_mean, wilson_interval
 from trading.domain.statistics.trades import (
     UNITS,
     UNKNOWN_TIME,

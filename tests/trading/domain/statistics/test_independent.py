@@ -14,10 +14,10 @@ import pytest
 import quantstats.stats as qs
 from scipy import stats
 
+from analysis.intervals import SEED
 from tests.trading.domain.statistics.lists import EQUITY, drawn
 from trading.domain.statistics import ClosedTrade, Statistics, statistics
 from trading.domain.statistics.curve import curve_of_trades, daily_returns
-from trading.domain.statistics.intervals import SEED
 from trading.domain.statistics.trades import columns_of
 
 LISTS = {

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trading.domain.statistics.intervals import (
+from analysis.intervals import (
     MAX_RESAMPLED,
     bootstrap_mean,
     wilson_interval,
