@@ -18,8 +18,16 @@ from trading.execution.heartbeat import Heartbeat
 from trading.execution.lease import AccountLease
 from trading.execution.loop import LeaseLost, Trader
 from trading.execution.plug import note_death, tell_recovery
+from trading.execution.wallet_watch import WalletWatch
 from trading.execution.watchdog_threads import WatchdogSupervisor
-from trading.wiring import WALL, Venue, open_venue, watchdog_client
+from trading.wiring import (
+    WALL,
+    Venue,
+    ledger_reader,
+    open_venue,
+    price_source,
+    watchdog_client,
+)
 
 logger = structlog.get_logger(__name__)
 
@@ -101,6 +109,7 @@ class AccountTrader(threading.Thread):
             lease=lease,
             stop=self._session_over,
             live=venue.clock is None,
+            price_source=price_source(self.account),
         )
         if self._heartbeat is not None:
             desk.pulse = partial(self._heartbeat.tell, of=str(self.account))
@@ -115,6 +124,8 @@ class AccountTrader(threading.Thread):
             target=self._keep, args=(venue, desk), name="market-time", daemon=True
         )
         keeper.start()
+        wallet = WalletWatch(desk, ledger_reader)
+        wallet.start()
         try:
             trader = Trader(desk)
             trader.start()
@@ -126,6 +137,7 @@ class AccountTrader(threading.Thread):
         finally:
             desk.lease_over.set()
             keeper.join(timeout=2)
+            wallet.join(timeout=2)
         if venue.clock is not None:
             venue.clock.freeze()
         if self._heartbeat is not None:

@@ -6,7 +6,7 @@ import os
 import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from analysis.analysts.technical import TechnicalAnalyst
@@ -14,17 +14,19 @@ from analysis.budget import Purse
 from analysis.choices import CallPurpose
 from analysis.models import PromptVersion
 from analysis.ports import Analyst
-from exchange.choices import BYBIT_MODES, Mode
+from exchange.choices import BYBIT_MODES, Mode, Region
 from exchange.market.clock import MarketClock, SessionClock, WallClock
 from exchange.market.session import market_for_session
 from exchange.models import ExchangeAccount, MarketSession
 from exchange.paper.ledger import PaperExchange, open_ledger
+from exchange.paper.rows import ledger_since
 from exchange.ports import ExchangeClient, MarketData
 from trading.ai import answers_from_record, bot_key, cost_refusal, model_refusal, prompt_of
 from trading.cycle.run import CyclePorts
 from trading.errors import TradingError
 from trading.execution.lease import BOOT_ID
 from trading.models import Bot
+from trading.wallet_check import LedgerReader
 
 if TYPE_CHECKING:
     from exchange.bybit.assembly import LiveClient, LiveMarket
@@ -91,6 +93,15 @@ def market_for(account: ExchangeAccount) -> MarketData:
     return _streaming.get(account.pk) or _asking_market(account.pk)
 
 
+def price_source(account: ExchangeAccount) -> str:
+    """Whose prices an account's trades are managed with, where candles must be kept because the
+    market can't be asked for them for ever; empty for simulated and replayed markets."""
+    mode = Mode(account.mode)
+    if mode in SESSION_MODES:
+        return ""
+    return f"bybit:{'testnet' if mode is Mode.TESTNET else Region(account.region).name.lower()}"
+
+
 def stepped_market_for(account: ExchangeAccount, clock: MarketClock) -> MarketData:
     """The same market on a clock that a driver steps."""
     return market_for_session(account.market_session, Mode(account.mode), clock)
@@ -152,6 +163,15 @@ def watchdog_client(account: ExchangeAccount) -> ExchangeClient:
     _refuse_unbuilt(account)
     market = _live_market(account, streamed=False).market
     return _live_client(account, market, streamed=False).client
+
+
+def ledger_reader(account: ExchangeAccount) -> LedgerReader:
+    """Reads the venue's log of the wallet: without a lease, beside whoever trades, and without
+    moving a paper venue on. Raises ``ModeNotBuilt``, and ``ExchangeError`` as the client does."""
+    if account.uses_paper_ledger:
+        return partial(ledger_since, account)
+    client = watchdog_client(account)
+    return lambda since: client.ledger(since=since)
 
 
 def _live_market(account: ExchangeAccount, *, streamed: bool) -> LiveMarket:

@@ -185,6 +185,9 @@ class CommandRunner:
         return "stops are read back"
 
     def _reconcile(self, command: Command) -> str:
+        if command.payload.get("wallet"):
+            self._desk.wallet_asked.set()
+            return "comparing the wallet with the exchange's log"
         self._wishes.add("reconcile")
         if not command.payload.get("repair"):
             return "comparing with the exchange"

@@ -50,8 +50,10 @@ class Desk:
     seen, ``checked_trades`` those whose results agreed; ``unpriced`` exits whose last price is
     still to be noted; ``pulse`` is told in each round why positions may not be safe (nothing: they
     are). On a ``live`` market prices go on while nobody
-    trades; after a crash there, signals of bars up to ``entries_after`` are not sent. ``stop``
-    asks the trader to end cleanly, ``lease_over`` tells its helpers that it has ended."""
+    trades; after a crash there, signals of bars up to ``entries_after`` are not sent. Candles are
+    kept as those of ``price_source`` where the market can't be asked for ever (empty: it can).
+    ``stop`` asks the trader to end cleanly, ``lease_over`` tells its helpers that it has ended,
+    ``wallet_asked`` that a person wants the wallet compared now."""
 
     account: ExchangeAccount
     client: ExchangeClient
@@ -60,8 +62,10 @@ class Desk:
     lease: AccountLease
     stop: threading.Event = field(default_factory=threading.Event)
     lease_over: threading.Event = field(default_factory=threading.Event)
+    wallet_asked: threading.Event = field(default_factory=threading.Event)
     plug: Plug = field(default_factory=Plug)
     live: bool = False
+    price_source: str = ""
     entries_after: datetime | None = None
     reconciled: bool = False
     doubts: list[str] = field(default_factory=list)
