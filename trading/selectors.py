@@ -20,7 +20,6 @@ from trading.choices import (
     TradeState,
     TradingStateName,
 )
-from trading.domain.exits import ManagedTrade
 from trading.domain.order import LIVE
 from trading.domain.portfolio import Exposure
 from trading.domain.protocol import EntryFacts, entry_gate
@@ -75,22 +74,6 @@ def trade_book(trade: Trade) -> TradeBook:
     )
 
 
-def managed_trade(trade: Trade, instrument: Instrument) -> ManagedTrade:
-    """An open trade as the value that ``manage`` takes."""
-    if trade.opened_market is None:
-        raise ValueError(f"{trade} has not opened")
-    return ManagedTrade(
-        side=Side(trade.side),
-        avg_entry=trade_book(trade).avg_entry,
-        initial_stop=trade.initial_stop,
-        stop_loss=trade.stop_loss,
-        take_profit=trade.take_profit,
-        opened_at=trade.opened_market,
-        instrument=instrument,
-        cost_rate=2 * instrument.taker_fee + RULES.slippage_allowance,
-    )
-
-
 def direction_of(side: str) -> Direction:
     return Direction.LONG if side == Side.BUY else Direction.SHORT
 
@@ -120,6 +103,7 @@ def exposures_of(
                 margin=qty * price / trade.leverage,
                 working=working,
                 entry_cost_rate=instrument.taker_fee if working else ZERO,
+                bot_id=trade.bot_id,
             )
             for qty, price, working in parts
             if qty > 0
@@ -139,6 +123,7 @@ def signal_exposure(signal: Signal, instrument: Instrument) -> Exposure:
         margin=signal.qty * signal.worst_price / signal.leverage,
         working=True,
         entry_cost_rate=instrument.taker_fee,
+        bot_id=signal.bot_id,
     )
 
 

@@ -149,13 +149,18 @@ def _invalidation(answer: Answer, facts: ChartFacts) -> str:
     if condition is InvalidationCondition.TIME:
         return f"The idea ends if it has not worked{within}."
     level = _level(answer.invalidation_level_id, facts)
-    drawn = answer.invalidation_price or (level.price if level else None)
-    price = _real(drawn, facts)
+    price = _invalidation_price(answer, facts)
     name = "" if level is None else f" ({level.level_id})"
     at = "" if price is None else f" {price_text(price)}{name}"
     if condition is InvalidationCondition.TOUCH:
         return f"A trade at{at}{within} ends the idea."
     return f"A close beyond{at}{within} ends the idea."
+
+
+def _invalidation_price(answer: Answer, facts: ChartFacts) -> Decimal | None:
+    """The real price that ends the idea: as named, or that of the level that was named."""
+    level = _level(answer.invalidation_level_id, facts)
+    return _real(answer.invalidation_price or (level.price if level else None), facts)
 
 
 def _within(bars: int | None) -> str:
@@ -190,8 +195,9 @@ def _for_people(answer: Answer, facts: ChartFacts, reward: Decimal | None) -> di
     """The answer's fields with real prices. Its sentences still speak of index units, which is
     why the factor stands beside them."""
     shown: dict[str, Any] = {name: _plain(value) for name, value in asdict(answer).items()}
-    for name in PRICE_FIELDS:
-        price = _real(getattr(answer, name), facts)
+    prices = {name: _real(getattr(answer, name), facts) for name in PRICE_FIELDS}
+    prices["invalidation_at"] = _invalidation_price(answer, facts)
+    for name, price in prices.items():
         shown[name] = None if price is None else _text(price.normalize())
     return {**shown, "factor": _text(facts.factor), "r_gross": _text(reward)}
 

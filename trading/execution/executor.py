@@ -54,6 +54,7 @@ from trading.events import record
 from trading.execution.desk import Desk
 from trading.execution.identifiers import new_order_link_id
 from trading.execution.settling import settle_trades
+from trading.managed import invalidation_to_freeze
 from trading.models import Bot, Lease, Order, Signal, Trade
 from trading.selectors import (
     RULES,
@@ -111,6 +112,7 @@ def _store_intent(desk: Desk, signal: Signal) -> Order:
         leverage=signal.leverage,
         atr=signal.atr,
         exit_settings=settings.exits.as_json(),
+        invalidation=invalidation_to_freeze(signal),
         created_market=now,
     )
     expires = now + RULES.entry_life(TIMEFRAMES[bot.timeframe])

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
 from decimal import Decimal
 
 import structlog
-from django.db.models import Q, QuerySet
+from django.db.models import F, Q, QuerySet
 
-from exchange.candles import floor_time
 from exchange.domain import ZERO, Candle, Side
 from exchange.errors import ExchangeError, MarketDataError
 from trading.choices import (
@@ -19,105 +17,86 @@ from trading.choices import (
     OrderState,
     TradeState,
 )
-from trading.domain.exits import CloseTrade, ExitSettings, MoveStop, overtaken
+from trading.domain.exits import ExitSettings, ExitSettingsInvalid, manage_all
 from trading.domain.order import LIVE
-from trading.domain.pipeline import manage
 from trading.domain.protocol import READINGS_APART_S, ExitFacts, next_exit
 from trading.domain.trimming import trimmed_qty
 from trading.execution.desk import Desk
 from trading.execution.executor import shrink
-from trading.execution.protection import move_stop, want_close
+from trading.execution.extremes import extremes_complete, extremes_save, prices_of, widen
+from trading.execution.monitoring import Monitor
+from trading.execution.rule_actions import carry_out
 from trading.execution.settling import entry_is_over
-from trading.models import Order, StopMove, Trade
-from trading.selectors import (
-    LIVE_TRADES,
-    RULES,
-    managed_trade,
-    quote_or_none,
-    trade_book,
-)
+from trading.managed import managed_trade
+from trading.models import Order, Trade
+from trading.selectors import LIVE_TRADES, RULES, trade_book
 
 logger = structlog.get_logger(__name__)
 
 DOUBTFUL = frozenset({OrderState.UNKNOWN, OrderState.NOT_PLACED})
-# How far market time may run before the newest managed candle is stored again.
-STORE_EVERY = timedelta(minutes=15)
-MAX_CANDLES = 2000
+# Trades that closed while nobody looked: so many of the newest are completed at the start.
+UNSEEN_TRADES = 100
 
 
 class ExitManager:
-    """Exits of one desk. Remembers which candles it has managed; after a restart it starts at
-    the newest stored one, which is harmless because stops only move one way."""
+    """Exits of one desk."""
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
-        self._managed: dict[int, datetime] = {}
+        self._monitor = Monitor(desk)
+        self._open: set[int] | None = None
         self._checked: set[int] = set()
 
     def run_rules(self, trades: Sequence[Trade]) -> None:
-        """``manage`` once per closed monitor candle of each open trade, oldest first."""
-        now = self._desk.market.now()
-        open_ids = {trade.pk for trade in trades}
-        self._managed = {pk: when for pk, when in self._managed.items() if pk in open_ids}
+        """Every rule, once per closed monitor candle of each open trade, oldest first."""
+        self._complete({trade.pk for trade in trades})
+        sweep = self._monitor.sweep_due()
         for trade in trades:
             if trade.state != TradeState.OPEN or trade.close_wanted or not trade.managed_until:
                 continue
-            done = self._managed.get(trade.pk, trade.managed_until)
-            interval = self._desk.market.monitor_interval(trade.symbol)
-            newest = floor_time(now, interval)
-            if newest <= done:
-                continue
             try:
-                candles = self._candles(trade.symbol, interval, done, newest)
+                candles = self._monitor.candles(trade, sweep=sweep)
+                if candles:
+                    self._manage(trade, candles)
             except MarketDataError as exc:
                 logger.warning("no candles to manage with", trade=trade.pk, error=str(exc))
-                continue
-            if candles:
-                self._manage(trade, candles)
-                # A venue may give its newest candle late: what was not given is asked again.
-                self._remember(trade, candles[-1].close_time)
-
-    def _candles(
-        self, symbol: str, interval: timedelta, after: datetime, until: datetime
-    ) -> list[Candle]:
-        count = min(int((until - floor_time(after, interval)) / interval), MAX_CANDLES)
-        window = self._desk.market.candles(symbol, interval, end=until, limit=count)
-        candles = [window.candle(index) for index in range(len(window))]
-        return [candle for candle in candles if candle.close_time > after]
+            except ExitSettingsInvalid:
+                # Its stop and target stand on the exchange; the other trades have their rules.
+                logger.exception("exit settings can't be read", trade=trade.pk)
 
     def _manage(self, trade: Trade, candles: Sequence[Candle]) -> None:
         instrument = self._desk.market.instrument(trade.symbol)
         settings = ExitSettings.from_json(trade.exit_settings)
+        widened = False
         for candle in candles:
             value = managed_trade(trade, instrument)
-            action = manage(value, candle, settings, candle.close_time)
-            if isinstance(action, CloseTrade):
-                want_close(trade, action.reason)
-                return
-            if isinstance(action, MoveStop):
-                move = StopMove(
-                    trade=trade,
-                    rule=action.rule,
-                    old_stop=trade.stop_loss,
-                    new_stop=action.stop_loss,
-                    old_target=trade.take_profit,
-                    new_target=trade.take_profit,
-                    numbers=action.numbers,
-                    market_time=candle.close_time,
-                )
-                if move_stop(self._desk, trade, move):
-                    continue
-                # Refused or unanswered: price may have passed the stop since the candle closed.
-                quote = quote_or_none(self._desk.market, trade.symbol)
-                late = overtaken(value.side, action, quote.last) if quote else None
-                if late is not None:
-                    want_close(trade, late.reason)
-                    return
+            actions = manage_all(value, candle, settings, candle.close_time)
+            shrinks = [carry_out(self._desk, trade, one, candle.close_time) for one in actions]
+            widened |= widen(trade, *prices_of(trade, candle))
+            self._monitor.managed(trade, candle)
+            if any(shrinks):
+                # What is left is managed with the candles after this one, once it has shrunk.
+                break
+        if widened:
+            extremes_save(trade)
 
-    def _remember(self, trade: Trade, newest: datetime) -> None:
-        self._managed[trade.pk] = newest
-        if trade.managed_until is None or newest - trade.managed_until >= STORE_EVERY:
-            Trade.objects.filter(pk=trade.pk).update(managed_until=newest)
+    def _complete(self, open_ids: set[int]) -> None:
+        """Candles of trades that closed since the last round, or while nobody looked."""
+        before, self._open = self._open, open_ids
+        self._monitor.keep(open_ids)
+        if before is not None and before <= open_ids:
+            return
+        rows = Trade.objects.filter(account=self._desk.account, state=TradeState.CLOSED)
+        if before is None:
+            unseen = Q(managed_until__lt=F("closed_market"), best_price__isnull=False)
+            rows = rows.filter(unseen).order_by("-pk")[:UNSEEN_TRADES]
+        else:
+            rows = rows.filter(pk__in=before - open_ids)
+        for trade in rows:
+            try:
+                extremes_complete(trade, self._desk.market)
+            except MarketDataError as exc:
+                logger.warning("no candles of a closed trade", trade=trade.pk, error=str(exc))
 
     def send_exits(self, trades: Sequence[Trade]) -> bool:
         """Send one order for each trade that is larger than it should be. True if any was sent.

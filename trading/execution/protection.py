@@ -271,6 +271,15 @@ def want_close(trade: Trade, reason: ExitReason) -> bool:
     return True
 
 
+def want_reduce(trade: Trade, reason: ExitReason, target: Decimal) -> None:
+    """Note that the trade must shrink to ``target``; the exits repeat until it has. A wish to
+    close or to shrink that is there already stays."""
+    if trade.close_wanted:
+        return
+    trade.close_wanted, trade.target_qty = reason, target
+    Trade.objects.filter(pk=trade.pk).update(close_wanted=reason, target_qty=target)
+
+
 def move_stop(desk: Desk, trade: Trade, move: StopMove) -> bool:
     """Store the wish, set the new levels on the venue, store its answer. True when taken.
 

@@ -160,7 +160,7 @@ def test_the_answer_for_people_is_json_in_real_prices() -> None:
     shown = recommended(long_answer(marker_2=None)).answer
     assert json.loads(json.dumps(shown)) == shown
     written = long_answer()
-    assert set(shown) == {*written, "factor", "r_gross"}
+    assert set(shown) == {*written, "factor", "r_gross", "invalidation_at"}
     prices = {
         "last_close": "20040",
         "marker_1": "20300",
@@ -168,6 +168,7 @@ def test_the_answer_for_people_is_json_in_real_prices() -> None:
         "visible_high": "20820",
         "visible_low": "19080",
         "invalidation_price": "19820",
+        "invalidation_at": "19820",
         "entry": "20040",
         "stop": "19800",
         "target": "20600",
@@ -198,3 +199,11 @@ def test_prices_that_fall_together_in_real_prices_are_refused(
     with pytest.raises(AnalysisInvalid) as caught:
         recommended(long_answer(**free, **plan), replace(wide, factor=factor * Decimal(10) ** 8))
     assert caught.value.code == "price_resolution"
+
+
+def test_the_place_of_an_invalidation_named_by_its_level_is_kept() -> None:
+    by_level = recommended(long_answer(invalidation_price=None)).answer
+    assert by_level["invalidation_price"] is None
+    assert by_level["invalidation_at"] == "19820"
+    nowhere = recommended(none_answer()).answer
+    assert nowhere["invalidation_at"] is None
