@@ -93,7 +93,9 @@ class Instrument:
     """Trading rules of one USDT perpetual.
 
     ``tradable`` is False where the venue takes no new positions; ``delisting_at`` is known as soon
-    as it is announced. ``max_market_qty`` bounds one market order (None: as ``max_qty``).
+    as it is announced. ``max_market_qty`` bounds one market order (None: as ``max_qty``). A
+    position is liquidated when less than ``maintenance_rate`` of its entry value is left of its
+    margin; the default is that of Bybit's lowest tier.
     """
 
     symbol: str
@@ -107,6 +109,7 @@ class Instrument:
     taker_fee: Decimal = Decimal("0.00055")
     maker_fee: Decimal = Decimal("0.0002")
     max_market_qty: Decimal | None = None
+    maintenance_rate: Decimal = Decimal("0.005")
     tradable: bool = True
     delisting_at: datetime | None = None
 
@@ -176,6 +179,8 @@ class PriceStep:
 
     ``spread`` is ask minus bid in price units; ``volume`` in base coin. Where the step was told
     from its middle on, ``began`` is when it really began: its open is as old as that.
+    ``mark_low`` and ``mark_high`` are the extremes of the mark price, None where the market has
+    none.
     """
 
     symbol: str
@@ -188,6 +193,8 @@ class PriceStep:
     volume: Decimal
     spread: Decimal
     began: datetime | None = None
+    mark_low: Decimal | None = None
+    mark_high: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +212,9 @@ class OrderRequest:
     """One order as it is sent. ``qty`` 0 with ``close_all`` closes whatever is open.
 
     ``price`` is the limit (None for market orders). ``stop_loss`` and ``take_profit`` ride
-    inside an entry and apply to the whole position at the last price.
+    inside an entry and apply to the whole position at the last price. With a ``trigger_price`` the
+    venue keeps the order back until the last price gets there, a buy from below and a sell from
+    above; what it then sends takes what it can at once.
     """
 
     order_link_id: str
@@ -219,6 +228,7 @@ class OrderRequest:
     close_all: bool = False
     stop_loss: Decimal | None = None
     take_profit: Decimal | None = None
+    trigger_price: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)

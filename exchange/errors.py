@@ -35,6 +35,7 @@ REJECTIONS = frozenset(
         "refused",
         "stop_wrong_side",
         "symbol_closed",
+        "trigger_passed",
         "unknown_symbol",
     }
 )

@@ -151,6 +151,7 @@ class PaperOrder(models.Model):
     time_in_force = models.CharField(max_length=3)
     qty = AmountField()
     price = AmountField(null=True)
+    trigger_price = AmountField(null=True, help_text="Last price at which it is sent.")
     reduce_only = models.BooleanField(default=False)
     close_all = models.BooleanField(default=False)
     stop_loss = AmountField(null=True)

@@ -17,6 +17,8 @@ ORDER_TYPES = {OrderType.MARKET: "Market", OrderType.LIMIT: "Limit"}
 TIMES_IN_FORCE = {TimeInForce.GTC: "GTC", TimeInForce.IOC: "IOC"}
 # The one position of a symbol in one-way mode.
 ONE_WAY = 0
+# Which way the price goes when it meets the trigger of a conditional order.
+RISE, FALL = 1, 2
 
 WINDOW = timedelta(days=7)
 RETENTION = timedelta(days=730)
@@ -44,7 +46,18 @@ def order_params(request: OrderRequest) -> dict[str, Any]:
         params |= {"qty": "0", "reduceOnly": True, "closeOnTrigger": True}
     elif request.reduce_only:
         params["reduceOnly"] = True
-    return params | _attached(request)
+    return params | _trigger(request) | _attached(request)
+
+
+def _trigger(request: OrderRequest) -> dict[str, Any]:
+    """A breakout waits for the last price: a buy for a rise to it, a sell for a fall."""
+    if request.trigger_price is None:
+        return {}
+    return {
+        "triggerPrice": plain(request.trigger_price),
+        "triggerDirection": RISE if request.side is Side.BUY else FALL,
+        "triggerBy": "LastPrice",
+    }
 
 
 def _attached(request: OrderRequest) -> dict[str, Any]:

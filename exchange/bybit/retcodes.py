@@ -89,6 +89,10 @@ _ALREADY_SO = {
     Endpoint.SET_MARGIN_MODE: frozenset({110026, 110027}),
 }
 
+# A trigger on the wrong side of the market: of a new order price has passed it already.
+_TRIGGER_SIDE = frozenset({110092, 110093})
+TRIGGER_PASSED = Verdict(Kind.DEFINITIVE, "trigger_passed")
+
 # One code covers several refusals; its words only choose between names of the same fate.
 _WORDS = (
     ("zero position", "no_position"),
@@ -108,6 +112,8 @@ def classify(ret_code: int, endpoint: Endpoint) -> Verdict:
     """The fate of a request that was answered with ``ret_code``; unlisted codes are unknown."""
     if ret_code in _ALREADY_SO.get(endpoint, ()):
         return OK
+    if ret_code in _TRIGGER_SIDE and endpoint is Endpoint.PLACE_ORDER:
+        return TRIGGER_PASSED
     if ret_code in _OVERLOAD:
         return UNKNOWN if endpoint.call.write else _THROTTLE
     return _TABLE.get(ret_code, UNKNOWN)

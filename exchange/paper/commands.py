@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
 
-from exchange.domain import ZERO, Instrument, OrderRequest, OrderType, Side
+from exchange.domain import ZERO, Instrument, OrderRequest, OrderType, Side, TimeInForce
 from exchange.paper import margin
 from exchange.paper.book import Book
 from exchange.paper.state import (
@@ -40,6 +40,7 @@ def place(state: PaperState, event: Place, instruments: Instruments) -> Outcome:
         _check_link_id(state, request)
         or _check_reducing(request, position)
         or _check_prices(event, instrument)
+        or _check_trigger(event, instrument)
         or _check_qty(event, instrument)
     )
     if refusal is not None:
@@ -146,6 +147,28 @@ def _check_prices(event: Place, instrument: Instrument) -> Refusal | None:
     )
 
 
+def _check_trigger(event: Place, instrument: Instrument) -> Refusal | None:
+    """A conditional order takes what it can once it is sent: one that would rest, or that only
+    reduces, is none of ours."""
+    request = event.request
+    trigger = request.trigger_price
+    if trigger is None:
+        return None
+    if request.reduce_only or _rests(request):
+        message = "Only an entry that takes what it can at once may wait for a trigger."
+        return Refusal("invalid_order", message)
+    if trigger <= 0 or trigger % instrument.tick_size:
+        return _off_tick(trigger, instrument)
+    if (event.last - trigger) * request.side.sign >= 0:
+        message = f"Not enough: the trigger {trigger} is already passed at {event.last}."
+        return Refusal("trigger_passed", message)
+    return None
+
+
+def _rests(request: OrderRequest) -> bool:
+    return request.order_type is OrderType.LIMIT and request.time_in_force is TimeInForce.GTC
+
+
 def _check_levels(
     side: Side,
     stop: Decimal | None,
@@ -193,9 +216,11 @@ def _check_qty(event: Place, instrument: Instrument) -> Refusal | None:
 
 
 def _reference(event: Place) -> Decimal:
-    """The limit, or the last price for an order without one."""
-    price = event.request.price
-    return price if event.request.order_type is OrderType.LIMIT and price else event.last
+    """The limit; for an order without one its trigger, or the last price."""
+    request = event.request
+    if request.order_type is OrderType.LIMIT and request.price:
+        return request.price
+    return request.trigger_price or event.last
 
 
 def _order(event: Place, position: OpenPosition | None, order_id: str) -> VenueOrder:
@@ -218,4 +243,5 @@ def _order(event: Place, position: OpenPosition | None, order_id: str) -> VenueO
         take_profit=None if request.reduce_only else request.take_profit,
         created_at=event.time,
         updated_at=event.time,
+        trigger=request.trigger_price,
     )

@@ -2,7 +2,8 @@
 
 No clock, no randomness, no storage. Backtests call it bare; ``exchange.paper.ledger`` keeps it.
 Client ids of final orders are the keeper's to remember: the state holds working orders only.
-There is no liquidation: a loss beyond the margin shows as a negative available balance.
+Margin is isolated: a position whose loss eats its margin down to the maintenance rate is
+liquidated, and loses no more than that margin and the fee.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import replace
 from exchange.domain import FundingEvent, Instrument, PriceStep, Side
 from exchange.paper import commands
 from exchange.paper.book import Book
+from exchange.paper.margin import liquidates
 from exchange.paper.matching import StepMatcher
 from exchange.paper.state import (
     Cancel,
@@ -47,19 +49,25 @@ def apply(state: PaperState, event: PaperEvent, instruments: Mapping[str, Instru
 
 
 def _step(state: PaperState, step: PriceStep, instruments: Mapping[str, Instrument]) -> Outcome:
-    if not _concerns(state, step):
+    if not _concerns(state, step, instruments):
         return Outcome(replace(state, advanced_to=max(step.end, state.advanced_to)))
     book = Book(state)
-    StepMatcher(book, step, instruments[step.symbol]).run()
+    leverage = state.leverage_of(step.symbol)
+    StepMatcher(book, step, instruments[step.symbol], leverage).run()
     return book.outcome(advanced_to=step.end)
 
 
-def _concerns(state: PaperState, step: PriceStep) -> bool:
+def _concerns(state: PaperState, step: PriceStep, instruments: Mapping[str, Instrument]) -> bool:
     """Whether the step can change anything: most steps of an open position can't."""
     if any(order.symbol == step.symbol for order in state.orders.values()):
         return True
     position = state.positions.get(step.symbol)
-    return position is not None and _reaches(step, position)
+    if position is None:
+        return False
+    leverage = state.leverage_of(step.symbol)
+    return _reaches(step, position) or liquidates(
+        step, position, leverage, instruments[step.symbol]
+    )
 
 
 def _reaches(step: PriceStep, position: OpenPosition) -> bool:

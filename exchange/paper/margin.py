@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from decimal import Decimal
 
-from exchange.domain import ZERO, Instrument, quantise
+from exchange.domain import ZERO, Instrument, PriceStep, Side, quantise
 from exchange.paper.state import OpenPosition, PaperState, VenueOrder
 
 
@@ -23,6 +23,32 @@ def order_margin(order: VenueOrder, state: PaperState, instrument: Instrument) -
     opening = opening_qty(order, state.positions.get(order.symbol))
     value = opening * order.reference
     return value / state.leverage_of(order.symbol) + value * instrument.taker_fee
+
+
+def liquidation_price(position: OpenPosition, leverage: Decimal, instrument: Instrument) -> Decimal:
+    """The mark price at which the maintenance rate of the entry value is all that is left of the
+    margin: entry x (1 - s x (1 / leverage - maintenance rate)), s = +1 long, -1 short."""
+    share = 1 / leverage - instrument.maintenance_rate
+    return position.cost / position.qty * (1 - position.side.sign * share)
+
+
+def bankruptcy_price(position: OpenPosition, leverage: Decimal, instrument: Instrument) -> Decimal:
+    """The last tick at which the loss is covered by the margin; never below one tick."""
+    price = position.cost / position.qty * (1 - position.side.sign / leverage)
+    if position.side is Side.BUY:
+        return max(instrument.tick_size, instrument.ceil_price(price))
+    return instrument.floor_price(price)
+
+
+def liquidates(
+    step: PriceStep, position: OpenPosition, leverage: Decimal, instrument: Instrument
+) -> bool:
+    """Whether the step's mark price, or its last price where the market has no mark, reaches the
+    liquidation price."""
+    level = liquidation_price(position, leverage, instrument)
+    if position.side is Side.BUY:
+        return (step.low if step.mark_low is None else step.mark_low) <= level
+    return (step.high if step.mark_high is None else step.mark_high) >= level
 
 
 def available(state: PaperState, instruments: Mapping[str, Instrument]) -> Decimal:

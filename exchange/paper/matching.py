@@ -12,7 +12,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from exchange.domain import ExecutionKind, Instrument, OrderType, PriceStep, Side
-from exchange.paper import fills
+from exchange.paper import fills, margin
 from exchange.paper.book import Book
 from exchange.paper.state import OpenPosition, VenueOrder
 
@@ -36,7 +36,8 @@ class _Leg:
 
 @dataclass(frozen=True, slots=True)
 class _Hit:
-    """Something price meets at ``base`` on a leg: an order, or a level of the position (None)."""
+    """Something price meets at ``base`` on a leg: an order, or a level of the position (None),
+    liquidation included."""
 
     base: Decimal
     kind: ExecutionKind
@@ -46,8 +47,11 @@ class _Hit:
 class StepMatcher:
     """Matches one step against a book."""
 
-    def __init__(self, book: Book, step: PriceStep, instrument: Instrument) -> None:
+    def __init__(
+        self, book: Book, step: PriceStep, instrument: Instrument, leverage: Decimal
+    ) -> None:
         self._book = book
+        self._leverage = leverage
         self._step = step
         self._instrument = instrument
         # Orders that met this step's volume already; a limit order gets one share per step.
@@ -57,7 +61,8 @@ class StepMatcher:
         """Fill what the step reaches."""
         for order in self._orders():
             # A fill before it may have taken this one out of the book.
-            if order.order_id in self._book.orders and not order.rests:
+            working = order.order_id in self._book.orders
+            if working and not order.rests and order.trigger is None:
                 self._take_at_open(order)
         for leg in self._legs():
             while (hit := self._next_hit(leg)) is not None:
@@ -75,11 +80,15 @@ class StepMatcher:
     def _take_at_open(self, order: VenueOrder) -> None:
         """Fill a market or immediate order at the step's open, and cancel what is left of it. An
         open that is older than the order can't be had any more: then at the close."""
-        step, instrument = self._step, self._instrument
+        step = self._step
         older = step.began is not None and step.began < order.created_at
         base = step.close if older else step.open
+        self._take(order, base, step.end if older else max(step.start, order.created_at))
+
+    def _take(self, order: VenueOrder, base: Decimal, at: datetime) -> None:
+        """Fill what can be had at once at ``base``, and cancel the rest."""
+        step, instrument = self._step, self._instrument
         order = self._fitted(order)
-        at = step.end if older else max(step.start, order.created_at)
         qty: Decimal = order.remaining
         price: Decimal | None
         if order.order_type is OrderType.MARKET:
@@ -121,12 +130,28 @@ class StepMatcher:
         hits = [
             _Hit(price, ExecutionKind.TRADE, order)
             for order in self._orders()
-            if (price := self._limit_touched(order, leg)) is not None
+            if (price := self._order_touched(order, leg)) is not None
         ]
         position = self._position()
         if position is not None:
             hits += self._levels_touched(position, leg)
         return min(hits, key=lambda hit: abs(hit.base - leg.start), default=None)
+
+    def _order_touched(self, order: VenueOrder, leg: _Leg) -> Decimal | None:
+        if order.trigger is not None:
+            return self._trigger_touched(order, order.trigger, leg)
+        return self._limit_touched(order, leg)
+
+    def _trigger_touched(self, order: VenueOrder, trigger: Decimal, leg: _Leg) -> Decimal | None:
+        """The first price of the leg at or beyond the trigger. Of a step that began before the
+        order only the close is certainly younger than it."""
+        step, rises = self._step, order.side is Side.BUY
+        if step.began is not None and step.began < order.created_at:
+            beyond = step.close >= trigger if rises else step.close <= trigger
+            return step.close if beyond else None
+        if rises:
+            return max(trigger, leg.start) if leg.high >= trigger else None
+        return min(trigger, leg.start) if leg.low <= trigger else None
 
     def _limit_touched(self, order: VenueOrder, leg: _Leg) -> Decimal | None:
         """Price of a resting order that the leg trades through by a tick or starts beyond."""
@@ -138,7 +163,7 @@ class StepMatcher:
         return max(limit, leg.start) if leg.high >= limit + tick else None
 
     def _levels_touched(self, position: OpenPosition, leg: _Leg) -> list[_Hit]:
-        hits: list[_Hit] = []
+        hits: list[_Hit] = self._liquidation_touched(position, leg)
         stop, target = position.stop_loss, position.take_profit
         rises = position.side is Side.BUY
         if stop is not None and (leg.low <= stop if rises else leg.high >= stop):
@@ -152,20 +177,55 @@ class StepMatcher:
             hits.append(_Hit(base, ExecutionKind.TAKE_PROFIT))
         return hits
 
+    def _liquidation_touched(self, position: OpenPosition, leg: _Leg) -> list[_Hit]:
+        """By the mark price where the market has one; it is met at the far end of the leg unless
+        the last price gets there as well."""
+        step, sign = self._step, position.side.sign
+        level = margin.liquidation_price(position, self._leverage, self._instrument)
+        worst = leg.low if sign > 0 else leg.high
+        by_last = (worst - level) * sign <= 0
+        if step.mark_low is not None and step.mark_high is not None:
+            mark = step.mark_low if sign > 0 else step.mark_high
+            if (mark - level) * sign > 0:
+                return []
+        elif not by_last:
+            return []
+        if not by_last:
+            return [_Hit(leg.end, ExecutionKind.LIQUIDATION)]
+        base = min(level, leg.start) if sign > 0 else max(level, leg.start)
+        return [_Hit(base, ExecutionKind.LIQUIDATION)]
+
     def _fill(self, hit: _Hit, leg: _Leg) -> None:
         if hit.order is not None:
-            self._fill_resting(hit.order, hit.base, leg)
+            if hit.order.trigger is not None:
+                self._fill_triggered(hit.order, hit.base, leg)
+            else:
+                self._fill_resting(hit.order, hit.base, leg)
             return
         position = self._book.positions[self._step.symbol]
-        side = position.side.opposite
-        if hit.kind is ExecutionKind.STOP_LOSS:
-            price = fills.taker_price(hit.base, side, position.qty, self._step, self._instrument)
-        else:
-            price = fills.round_against(hit.base, side, self._instrument)
+        price = self._level_price(hit, position)
         at = max(self._moment(hit.base, leg), position.updated_at)
         self._book.close_position(
             position, price=price, instrument=self._instrument, at=at, kind=hit.kind
         )
+
+    def _level_price(self, hit: _Hit, position: OpenPosition) -> Decimal:
+        """What closing at a level brings. A liquidated position is taken over at the price at
+        which its margin is gone, if the market gives less."""
+        side, instrument = position.side.opposite, self._instrument
+        if hit.kind is ExecutionKind.TAKE_PROFIT:
+            return fills.round_against(hit.base, side, instrument)
+        price = fills.taker_price(hit.base, side, position.qty, self._step, instrument)
+        if hit.kind is not ExecutionKind.LIQUIDATION:
+            return price
+        bankrupt = margin.bankruptcy_price(position, self._leverage, instrument)
+        return max(price, bankrupt) if side is Side.SELL else min(price, bankrupt)
+
+    def _fill_triggered(self, order: VenueOrder, base: Decimal, leg: _Leg) -> None:
+        step = self._step
+        older = step.began is not None and step.began < order.created_at
+        at = step.end if older else max(self._moment(base, leg), order.created_at)
+        self._take(order, base, at)
 
     def _fill_resting(self, order: VenueOrder, price: Decimal, leg: _Leg) -> None:
         self._served.add(order.order_id)

@@ -144,6 +144,7 @@ def _order_row(account: ExchangeAccount, order: VenueOrder) -> PaperOrder:
         time_in_force=order.time_in_force,
         qty=order.qty,
         price=order.reference,
+        trigger_price=order.trigger,
         reduce_only=order.reduce_only,
         close_all=order.close_all,
         stop_loss=order.stop_loss,
@@ -179,6 +180,7 @@ def _order(row: PaperOrder) -> VenueOrder:
         filled_qty=row.filled_qty,
         filled_value=row.filled_value,
         reject_reason=row.reject_reason,
+        trigger=row.trigger_price,
     )
 
 

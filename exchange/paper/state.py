@@ -34,7 +34,8 @@ class VenueOrder:
     """An order as the venue holds it, working or final.
 
     ``reference`` is the limit, or for a market order the last price when it arrived: the price
-    at which its margin is reserved. ``filled_value`` sums price x quantity of its executions.
+    at which its margin is reserved. ``filled_value`` sums price x quantity of its executions. An
+    order with a ``trigger`` is conditional: it waits until the last price gets there.
     """
 
     order_id: str
@@ -55,6 +56,7 @@ class VenueOrder:
     filled_qty: Decimal = ZERO
     filled_value: Decimal = ZERO
     reject_reason: str = ""
+    trigger: Decimal | None = None
 
     @property
     def remaining(self) -> Decimal:
@@ -62,7 +64,8 @@ class VenueOrder:
 
     @property
     def rests(self) -> bool:
-        """Whether it waits in the book; all others are done within their first step."""
+        """Whether it waits in the book at its limit. Without a trigger all others are done within
+        their first step."""
         return self.order_type is OrderType.LIMIT and self.time_in_force is TimeInForce.GTC
 
     def report(self) -> OrderReport:

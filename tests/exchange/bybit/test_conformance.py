@@ -7,10 +7,11 @@ from collections.abc import Iterator
 import pytest
 
 from tests.exchange.bybit.simulated_venue import SimulatedVenue, simulated_venue
+from tests.exchange.conformance.conditional_orders import ConditionalOrderConformance
 from tests.exchange.conformance.exchange_client import ExchangeClientConformance
 
 
-class TestBybitExchange(ExchangeClientConformance):
+class TestBybitExchange(ExchangeClientConformance, ConditionalOrderConformance):
     @pytest.fixture
     def venue(self) -> Iterator[SimulatedVenue]:
         with simulated_venue() as venue:

@@ -103,9 +103,13 @@ def closing(venue: Venue, link_id: str, qty: Decimal, *, everything: bool = Fals
 
 
 def report(venue: Venue, link_id: str) -> OrderReport:
-    found = venue.client.order(symbol=venue.instrument.symbol, order_link_id=link_id)
+    found = report_or_none(venue, link_id)
     assert found is not None
     return found
+
+
+def report_or_none(venue: Venue, link_id: str) -> OrderReport | None:
+    return venue.client.order(symbol=venue.instrument.symbol, order_link_id=link_id)
 
 
 def position(venue: Venue) -> PositionReport:

@@ -47,6 +47,7 @@ def order(
     close_all: bool = False,
     link_id: str = "",
     symbol: str = "BTCUSDT",
+    trigger: Number | None = None,
 ) -> OrderRequest:
     """An order in plain numbers; a market order unless it has a limit."""
     return OrderRequest(
@@ -61,6 +62,7 @@ def order(
         close_all=close_all,
         stop_loss=price(stop),
         take_profit=price(target),
+        trigger_price=price(trigger),
     )
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from exchange.models import ExchangeAccount
 from exchange.paper.ledger import PaperExchange, open_ledger
+from tests.exchange.conformance.conditional_orders import ConditionalOrderConformance
 from tests.exchange.conformance.exchange_client import ExchangeClientConformance
 from tests.exchange.paper.scripted_market import START, ScriptedMarket, bar
 
@@ -37,7 +38,7 @@ class PaperVenue:
 
 
 @pytest.mark.django_db(transaction=True)
-class TestPaperExchange(ExchangeClientConformance):
+class TestPaperExchange(ExchangeClientConformance, ConditionalOrderConformance):
     @pytest.fixture
     def venue(self) -> PaperVenue:
         account = ExchangeAccount.objects.create(name="paper", mode="SIM", start_equity=1000)

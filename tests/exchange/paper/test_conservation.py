@@ -33,7 +33,9 @@ def orders(draw: st.DrawFn) -> dict[str, object]:
     side = draw(st.sampled_from(Side))
     near = draw(prices)
     away = side.sign * Decimal(draw(st.integers(1, 80))) / 10
+    beyond = near + side.sign * Decimal(draw(st.integers(1, 60))) / 10
     return {
+        "trigger": draw(st.sampled_from([None, None, beyond])),
         "side": side,
         "qty": Decimal(draw(st.integers(60, 30_000))) / 1000,
         "limit": draw(st.sampled_from([None, near])),

@@ -41,6 +41,9 @@ def move(dice: random.Random, number: int, price: Decimal) -> Move:
         ),
         lambda venue, _: venue.place_order(order(side, tenths, link_id=link_id)),
         lambda venue, _: venue.place_order(
+            order(side, tenths, trigger=price + side.sign * 2, stop=limit, link_id=link_id)
+        ),
+        lambda venue, _: venue.place_order(
             order(side, 0, reduce_only=True, close_all=True, link_id=link_id)
         ),
         lambda venue, _: venue.cancel_order(
