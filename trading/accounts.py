@@ -15,8 +15,9 @@ from exchange.errors import MarketDataError
 from exchange.models import ExchangeAccount, MarketSession
 from trading.choices import Autonomy, RiskProfile
 from trading.domain.settings import PROFILE_LIMITS
+from trading.equity import point_save
 from trading.errors import ActionRefused
-from trading.models import EquityPoint, Lease, RiskLimits, TradingState
+from trading.models import Lease, RiskLimits, TradingState
 
 PAPER_MODES = (Mode.SIM, Mode.REPLAY, Mode.PAPER)
 CONNECTED_MODES = (Mode.DEMO, Mode.TESTNET)
@@ -56,9 +57,7 @@ def account_save(
     )
     TradingState.objects.create(account=account, reason="created")
     Lease.objects.create(account=account, expires_at=now, acquired_at=now, heartbeat_at=now)
-    EquityPoint.objects.create(
-        account=account, time=start, wallet=account.start_equity, equity=account.start_equity
-    )
+    point_save(account, time=start, wallet=account.start_equity, equity=account.start_equity)
 
 
 def live_session(

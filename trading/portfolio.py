@@ -2,17 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 
 from analysis.domain import Direction
-from exchange.domain import ZERO
 from exchange.models import ExchangeAccount
 from exchange.ports import MarketData
-from trading.choices import CashflowKind, ExitReason, OrderRole, OrderState, SignalState
-from trading.domain.portfolio import PastSignal, Portfolio, StopOut
+from trading.choices import (
+    BotState,
+    ExitReason,
+    OrderRole,
+    OrderState,
+    SignalState,
+    TradeState,
+)
+from trading.domain.groups import groups_of
+from trading.domain.guards import LOSSES_REST
+from trading.domain.portfolio import Exposure, PastSignal, PastTrade, Portfolio, StopOut
+from trading.domain.protections import memory_of
 from trading.domain.settings import BotSettings
-from trading.models import Cashflow, EquityPoint, Lease, Order, Signal, Trade
+from trading.equity import (
+    Transfer,
+    day_start,
+    equity_at,
+    moved,
+    standing,
+    starts_of,
+    transfers_since,
+    week_start,
+)
+from trading.models import Bot, EquityPoint, Lease, Order, Signal, SymbolGroup, Trade
 from trading.selectors import (
     HOLDING_SIGNALS,
     LIVE_TRADES,
@@ -23,6 +43,16 @@ from trading.selectors import (
     signal_exposure,
     trading_state_effective,
     unrealised_pnl,
+)
+
+# The lock of a side counts 24 hours back from its newest stop-out, so two days are kept.
+SIDE_LOCK_MEMORY = timedelta(days=2)
+# A stop that closes at a loss, wherever it stood by then.
+STOPPED = (
+    ExitReason.STOP_LOSS,
+    ExitReason.TIGHTENED_STOP,
+    ExitReason.BREAKEVEN,
+    ExitReason.LIQUIDATION,
 )
 
 
@@ -45,26 +75,71 @@ def past_signals(account: ExchangeAccount, since: datetime) -> tuple[PastSignal,
     )
 
 
-def stop_outs(account: ExchangeAccount, since: datetime) -> tuple[StopOut, ...]:
-    """Trades that their initial stop closed since ``since``."""
+def closed_trades(account: ExchangeAccount, since: datetime) -> list[Trade]:
+    """Trades that closed since ``since``, oldest first, with what the guards ask of them."""
     rows = Trade.objects.filter(
-        account=account, exit_reason=ExitReason.STOP_LOSS, closed_market__gt=since
+        account=account, state=TradeState.CLOSED, closed_market__gt=since
+    ).order_by("closed_market", "id")
+    return list(
+        rows.only("symbol", "side", "bot_id", "closed_market", "net_pnl", "exit_reason", "account")
     )
+
+
+def stop_outs(trades: Iterable[Trade]) -> tuple[StopOut, ...]:
+    """Those that their initial stop closed."""
     return tuple(
         StopOut(row.symbol, direction_of(row.side), row.closed_market)
-        for row in rows
-        if row.closed_market is not None
+        for row in trades
+        if row.exit_reason == ExitReason.STOP_LOSS and row.closed_market is not None
     )
 
 
-def entries_today(account: ExchangeAccount, now: datetime) -> int:
-    """Entries that left for the venue since 00:00 UTC."""
-    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
-    return (
-        Order.objects.filter(account=account, role=OrderRole.ENTRY, created_market__gte=midnight)
-        .exclude(submitted_at=None)
-        .exclude(state=OrderState.NOT_PLACED)
-        .count()
+def past_trades(
+    trades: Sequence[Trade], wallet: Decimal, transfers: Sequence[Transfer]
+) -> tuple[PastTrade, ...]:
+    """Closed trades as the guards see them. The wallet at each close is worked back from
+    ``wallet`` now, through the results and transfers since."""
+    found: list[PastTrade] = []
+    later = list(transfers)
+    for row in reversed(trades):
+        if row.closed_market is None or row.net_pnl is None:
+            continue
+        while later and later[-1].time > row.closed_market:
+            wallet -= later.pop().amount
+        found.append(
+            PastTrade(
+                symbol=row.symbol,
+                direction=direction_of(row.side),
+                bot_id=row.bot_id,
+                closed_at=row.closed_market,
+                net_pnl=row.net_pnl,
+                equity_share=row.net_pnl / wallet if wallet > 0 else Decimal(-1),
+                stopped=row.exit_reason in STOPPED,
+            )
+        )
+        wallet -= row.net_pnl
+    return tuple(reversed(found))
+
+
+def entries_today(account: ExchangeAccount, now: datetime) -> list[int]:
+    """The bot of each entry that left for the venue since 00:00 UTC."""
+    rows = Order.objects.filter(
+        account=account, role=OrderRole.ENTRY, created_market__gte=day_start(now)
+    )
+    sent = rows.exclude(submitted_at=None).exclude(state=OrderState.NOT_PLACED)
+    return list(sent.values_list("trade__bot_id", flat=True))
+
+
+def memory(settings: BotSettings) -> timedelta:
+    """How far back closed trades are known: as far as any rule looks."""
+    limits, rules = settings.limits, settings.rules
+    return max(
+        SIDE_LOCK_MEMORY,
+        rules.same_side_cooldown_bars * settings.timeframe,
+        rules.cooldown(settings.timeframe),
+        # A row of n losses, each less than a day after the one before, is no older than n days.
+        max(limits.half_size_losses, limits.pause_losses) * LOSSES_REST,
+        memory_of(settings.protections),
     )
 
 
@@ -76,56 +151,75 @@ def portfolio_get(
     wall_now: datetime,
     wallet: Decimal | None = None,
     without: Signal | None = None,
+    bot: Bot | None = None,
 ) -> Portfolio:
     """Everything the rules need to know of an account now.
 
     ``wallet`` is the venue's, where the caller holds a client; else the newest stored one.
-    ``without`` leaves one signal out (the one being admitted). Raises ``MarketDataError``.
+    ``without`` leaves one signal out (the one being admitted); ``bot`` is the one that asks.
+    Raises ``MarketDataError``.
     """
     now = market.now()
     trades = list(Trade.objects.filter(account=account, state__in=LIVE_TRADES))
     waiting = Signal.objects.filter(account=account, state__in=HOLDING_SIGNALS)
     if without is not None:
         waiting = waiting.exclude(pk=without.pk)
+    newest = EquityPoint.objects.filter(account=account).order_by("-time").first()
     if wallet is None:
-        newest = EquityPoint.objects.filter(account=account).order_by("-time").first()
         wallet = newest.wallet if newest else account.start_equity
+    equity = wallet + unrealised_pnl(trades, market)
+    day, week = day_start(now), week_start(now)
+    since = now - memory(settings)
+    transfers = transfers_since(account, min(since, week, newest.time if newest else week))
+    closed = closed_trades(account, since)
+    day_equity, week_equity = starts_of(account, now)
     state, reason = trading_state_effective(account)
     lease = Lease.objects.filter(account=account).first()
-    rules = settings.rules
-    # The lock of a side counts 24 hours back from its newest stop-out, so two days are kept.
-    memory = max(timedelta(days=2), rules.same_side_cooldown_bars * settings.timeframe)
+    exposures = exposures_of(trades, live_entries(account), market)
+    held = tuple(signal_exposure(row, market.instrument(row.symbol)) for row in waiting)
+    entered = entries_today(account, now)
+    bot_id = bot.pk if bot is not None else 0
     return Portfolio(
         time=now,
         wallet=wallet,
-        equity=wallet + unrealised_pnl(trades, market),
-        day_start_equity=equity_at_day_start(account, now),
-        transfers_today=_transfers_today(account, now),
-        entries_today=entries_today(account, now),
+        equity=equity,
+        day_start_equity=day_equity,
+        transfers_today=moved(transfers, day, now),
+        week_start_equity=week_equity,
+        transfers_this_week=moved(transfers, week, now),
+        drawdown=standing(account, equity, now, newest, transfers).drawdown,
+        entries_today=len(entered),
+        bot_entries_today=entered.count(bot_id),
         trading_state=state,
         state_reason=reason,
-        exposures=exposures_of(trades, live_entries(account), market),
-        waiting=tuple(signal_exposure(row, market.instrument(row.symbol)) for row in waiting),
+        exposures=exposures,
+        waiting=held,
         external_symbols=frozenset(lease.external_symbols if lease else ()),
-        past_signals=past_signals(account, now - rules.similar_bars * settings.timeframe),
-        stop_outs=stop_outs(account, now - max(memory, rules.cooldown(settings.timeframe))),
-        doubts=doubts_of(account, wall_now),
+        past_signals=past_signals(account, now - settings.rules.similar_bars * settings.timeframe),
+        stop_outs=stop_outs(closed),
+        past_trades=past_trades(closed, wallet, transfers),
+        groups=symbol_groups(bot, (*exposures, *held)),
+        doubts=doubts_of(account, wall_now, lease),
+        bot_id=bot_id,
+        bot_state=BotState(bot.state) if bot is not None else BotState.RUNNING,
+        # Only with real money does a bot's size depend on how many it has closed.
+        bot_trades=_trades_of(bot) if settings.real_money else 0,
     )
 
 
-def _transfers_today(account: ExchangeAccount, now: datetime) -> Decimal:
-    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
-    rows = Cashflow.objects.filter(
-        account=account, kind=CashflowKind.TRANSFER, time__gte=midnight, time__lte=now
-    )
-    return sum((row.amount for row in rows), ZERO)
+def symbol_groups(bot: Bot | None, held: Iterable[Exposure]) -> dict[str, str]:
+    """The group of each symbol that is held or that the bot trades."""
+    overrides = {row.name: row.symbols for row in SymbolGroup.objects.all()}
+    symbols = {item.symbol for item in held} | set(bot.symbols if bot is not None else ())
+    return groups_of(symbols, overrides)
+
+
+def _trades_of(bot: Bot | None) -> int:
+    if bot is None:
+        return 0
+    return Trade.objects.filter(bot=bot, state=TradeState.CLOSED).count()
 
 
 def equity_at_day_start(account: ExchangeAccount, now: datetime) -> Decimal:
-    """Equity at 00:00 UTC: the newest point up to then, else the first of the day."""
-    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
-    points = EquityPoint.objects.filter(account=account)
-    before = points.filter(time__lte=midnight).order_by("-time").first()
-    first = before or points.filter(time__lte=now).order_by("time").first()
-    equity: Decimal = first.equity if first else account.start_equity
-    return equity
+    """Equity at 00:00 UTC, as the daily limit counts it."""
+    return equity_at(account, day_start(now), now)

@@ -143,13 +143,12 @@ def live_entries(account: ExchangeAccount) -> dict[int, Order]:
     return {row.trade_id: row for row in rows}
 
 
-def doubts_of(account: ExchangeAccount, wall_now: datetime) -> tuple[str, ...]:
+def doubts_of(account: ExchangeAccount, wall_now: datetime, lease: Lease | None) -> tuple[str, ...]:
     """Reasons why entries are off: a silent trader, what it told, orders without an answer.
 
     The orders are read from their rows, because the trader tells its doubts once a round and
     may send several entries in one.
     """
-    lease = Lease.objects.filter(account=account).first()
     if lease is None or wall_now - lease.heartbeat_at > HEARTBEAT_LIMIT:
         return ("no trader is running",)
     doubts = [*lease.doubts]

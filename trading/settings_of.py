@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from exchange.choices import REAL_MONEY_MODES
 from exchange.domain import TIMEFRAMES
 from exchange.models import ExchangeAccount
 from trading.choices import Autonomy, RiskProfile
+from trading.domain.caps import capped
+from trading.domain.entry_settings import EntrySettings
 from trading.domain.exits import ExitSettings, default_exits
 from trading.domain.filters import MarketFilters
+from trading.domain.protection_json import protections_of
 from trading.domain.settings import BotSettings, Limits
+from trading.domain.tighter import tightened, tighter_of
 from trading.holding import median_hold
 from trading.models import Bot, RiskLimits
 from trading.selectors import RULES
@@ -19,32 +24,36 @@ def limits_current(account: ExchangeAccount) -> RiskLimits:
 
 
 def limits_value(row: RiskLimits) -> Limits:
-    """The row as the value the rules take."""
-    return Limits(
-        version=row.version,
-        min_confidence=row.min_confidence,
-        min_rr_net=row.min_rr_net,
-        risk_per_trade=row.risk_per_trade,
-        max_slots=row.max_slots,
-        max_same_direction=row.max_same_direction,
-        max_entries_per_day=row.max_entries_per_day,
-        max_open_risk=row.max_open_risk,
-        max_same_direction_risk=row.max_same_direction_risk,
-        max_daily_loss=row.max_daily_loss,
-        max_weekly_loss=row.max_weekly_loss,
-        max_drawdown=row.max_drawdown,
-        half_size_losses=row.half_size_losses,
-        pause_losses=row.pause_losses,
-        max_per_group=row.max_per_group,
-        weekend_half_size=row.weekend_half_size,
-        max_position_notional=row.max_position_notional,
-        max_gross_exposure=row.max_gross_exposure,
-        max_leverage=row.max_leverage,
+    """The row as the value the rules take, within the hard caps whatever is stored."""
+    return capped(
+        Limits(
+            version=row.version,
+            min_confidence=row.min_confidence,
+            min_rr_net=row.min_rr_net,
+            risk_per_trade=row.risk_per_trade,
+            max_slots=row.max_slots,
+            max_same_direction=row.max_same_direction,
+            max_entries_per_day=row.max_entries_per_day,
+            max_open_risk=row.max_open_risk,
+            max_same_direction_risk=row.max_same_direction_risk,
+            max_daily_loss=row.max_daily_loss,
+            max_weekly_loss=row.max_weekly_loss,
+            max_drawdown=row.max_drawdown,
+            half_size_losses=row.half_size_losses,
+            pause_losses=row.pause_losses,
+            max_per_group=row.max_per_group,
+            weekend_half_size=row.weekend_half_size,
+            max_position_notional=row.max_position_notional,
+            max_gross_exposure=row.max_gross_exposure,
+            max_leverage=row.max_leverage,
+        )
     )
 
 
 def bot_settings(bot: Bot, limits: RiskLimits) -> BotSettings:
-    """Settings of a bot's next decision. Raises ``FiltersInvalid``, ``ExitSettingsInvalid``."""
+    """Settings of a bot's next decision. Raises ``SettingsInvalid``, ``ExitSettingsInvalid`` and
+    ``EntrySettingsInvalid``."""
+    effective, own = tightened(limits_value(limits), tighter_of(bot.tighter_limits))
     timeframe = TIMEFRAMES[bot.timeframe]
     stored = bot.exit_settings
     exits = (
@@ -56,9 +65,14 @@ def bot_settings(bot: Bot, limits: RiskLimits) -> BotSettings:
         timeframe=timeframe,
         autonomy=Autonomy(bot.autonomy),
         capital_share=bot.capital_share,
-        limits=limits_value(limits),
+        limits=effective,
+        own=own,
+        protections=protections_of(limits.protections, timeframe),
         exits=exits,
         rules=RULES,
         filters=MarketFilters.from_json(limits.filters),
         median_hold=median_hold(bot),
+        entries=EntrySettings.from_json(bot.entry_settings),
+        profile=RiskProfile(limits.profile),
+        real_money=bot.account.mode in REAL_MONEY_MODES,
     )

@@ -35,7 +35,9 @@ from trading.domain.order import FINAL, LATE, WORKING, state_after_report
 from trading.domain.ownership import Holding, is_ours, share_of
 from trading.domain.pipeline import fold
 from trading.domain.trade import TradeBook, exit_reason
+from trading.equity import units_restate
 from trading.events import record
+from trading.execution.extremes import widen
 from trading.execution.settling import OVER_TRADES, held_at, rivals, settle
 from trading.selectors import LIVE_TRADES, trade_book
 
@@ -208,6 +210,7 @@ def _store_book(trade: models.Trade, execution: Execution, order: models.Order |
     trade.fees = quantise(book.fees)
     trade.opened_market = book.opened_at
     trade.version += 1
+    widen(trade, execution.price)
     if execution.side != trade.side:
         # The newest exit names the reason, whichever of them was heard of last.
         if trade.closed_market is None or execution.time >= trade.closed_market:
@@ -296,6 +299,9 @@ def _book_ledger(account: ExchangeAccount, entry: LedgerEntry, booked: Booked) -
         time=entry.time,
     )
     booked.wallet_changed = True
+    if not funding:
+        # Points that were kept before the transfer was told took it for a gain or a loss.
+        units_restate(account, entry.time)
     if trade is not None:
         trade.funding -= entry.amount
         trade.version += 1

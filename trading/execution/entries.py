@@ -18,11 +18,13 @@ from trading.choices import (
     SignalState,
     TradingStateName,
 )
+from trading.domain.entry_settings import EntrySettingsInvalid
 from trading.domain.exits import ExitSettingsInvalid
 from trading.domain.invalid import SettingsInvalid
 from trading.domain.ownership import symbol_closed
 from trading.domain.pipeline import ApprovedSignal, admit
 from trading.domain.signal import drifted
+from trading.domain.sizing import minimum_order
 from trading.domain.verdict import Verdict
 from trading.events import record
 from trading.execution.desk import Desk
@@ -67,6 +69,9 @@ def _admit(desk: Desk, signal: Signal) -> None:
     except ExitSettingsInvalid as exc:
         _drop(desk, signal, _failed("exit_settings", str(exc)))
         return
+    except EntrySettingsInvalid as exc:
+        _drop(desk, signal, _failed("entry_settings", str(exc)))
+        return
     if refused is not None:
         _drop(desk, signal, refused)
         return
@@ -102,6 +107,7 @@ def _refusal(desk: Desk, signal: Signal) -> Verdict | None:
         wall_now=desk.clock.now(),
         wallet=desk.client.balance().wallet,
         without=signal,
+        bot=bot,
     )
     age_s = Decimal(str(round(desk.clock.monotonic() - asked, 3)))
     view = market_view(desk.market, signal.symbol, settings)
@@ -114,6 +120,7 @@ def _approved(desk: Desk, signal: Signal) -> ApprovedSignal:
     analysis = signal.analysis
     if analysis is None:
         raise ValueError(f"{signal} was approved without an analysis")
+    instrument = desk.market.instrument(signal.symbol)
     return ApprovedSignal(
         symbol=signal.symbol,
         direction=Direction(signal.direction),
@@ -123,8 +130,9 @@ def _approved(desk: Desk, signal: Signal) -> ApprovedSignal:
         rr_net=signal.rr_net,
         confidence=signal.confidence,
         risk_amount=signal.risk_amount,
-        exposure=signal_exposure(signal, desk.market.instrument(signal.symbol)),
+        exposure=signal_exposure(signal, instrument),
         candle_time=analysis.candle_time,
+        smallest=signal.qty <= minimum_order(instrument, signal.worst_price),
     )
 
 

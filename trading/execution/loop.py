@@ -25,15 +25,18 @@ from trading.choices import (
 )
 from trading.domain.order import LIVE
 from trading.domain.protocol import entry_gate
+from trading.equity import point_save
 from trading.events import record
 from trading.execution.booking import Booked, book
 from trading.execution.commands import CommandRunner
 from trading.execution.comparing import Comparing
+from trading.execution.days import DayStarts
 from trading.execution.desk import Desk
 from trading.execution.entries import drop_interrupted, enter_approved, expire_approvals
 from trading.execution.executor import cancel_entry, entry_facts, price_exits
 from trading.execution.exits import ExitManager
 from trading.execution.heartbeat import unsafe_reasons
+from trading.execution.peak import PeakGuard
 from trading.execution.protection import Protector
 from trading.execution.protection_file import DeskProtection
 from trading.execution.resolver import Resolver
@@ -41,7 +44,7 @@ from trading.execution.settling import OVER_TRADES, settle_trades
 from trading.execution.sight import Sight
 from trading.execution.withdrawing import Withdrawal
 from trading.kill_progress import kill_carry
-from trading.models import EquityPoint, Order, Trade
+from trading.models import Order, Trade
 from trading.selectors import LIVE_TRADES
 from trading.waking import Bell
 
@@ -68,6 +71,8 @@ class Trader:
         self._resolver = Resolver(desk)
         self._comparing = Comparing(desk)
         self._sight = Sight(desk)
+        self._days = DayStarts(desk)
+        self._peak = PeakGuard(desk)
         self._bell = Bell(desk.account.pk)
         self._equity_at: datetime | None = None
         self._protection_file = DeskProtection(desk.account, desk.clock)
@@ -135,7 +140,8 @@ class Trader:
         if not desk.reconciled and self._comparing.due:
             self._comparing.run()
         self._note_doubts()
-        entered = enter_approved(desk)
+        self._safely(self._peak.watch, open_trades, booked.wallet_changed)
+        entered = self._days.known() and enter_approved(desk)
         self._safely(self._equity, booked)
         if self._comparing.due:
             self._comparing.run()
@@ -281,8 +287,6 @@ class Trader:
             return
         balance = self.desk.client.balance()
         self._equity_at = boundary
-        EquityPoint.objects.update_or_create(
-            account=self.desk.account,
-            time=balance.time,
-            defaults={"wallet": balance.wallet, "equity": balance.equity},
+        point_save(
+            self.desk.account, time=balance.time, wallet=balance.wallet, equity=balance.equity
         )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import models
@@ -17,6 +19,10 @@ from trading.choices import (
     RiskProfile,
     TradingStateName,
 )
+from trading.domain.caps import CAPS, cap_refusal
+from trading.domain.invalid import SettingsInvalid
+from trading.domain.protection_json import protections_of
+from trading.domain.tighter import tighter_of
 
 
 def timeframes() -> list[tuple[str, str]]:
@@ -82,6 +88,10 @@ class Bot(models.Model):
             raise ValidationError({"symbols": "A bot needs at least one symbol."})
         if len(set(symbols)) != len(symbols):
             raise ValidationError({"symbols": "A symbol stands in the list twice."})
+        try:
+            tighter_of(self.tighter_limits)
+        except SettingsInvalid as exc:
+            raise ValidationError({"tighter_limits": f"{exc}."}) from exc
 
 
 class RiskLimits(models.Model):
@@ -144,6 +154,21 @@ class RiskLimits(models.Model):
 
     def __str__(self) -> str:
         return f"{self.account}: limits v{self.version} ({self.profile})"
+
+    def clean(self) -> None:
+        """Refuse what is beyond a hard cap, and protections that can't be read."""
+        found: dict[str, str] = {}
+        for name in CAPS:
+            value = getattr(self, name)
+            refusal = "" if value is None else cap_refusal(name, value)
+            if refusal:
+                found[name] = refusal
+        try:
+            protections_of(self.protections, timedelta(days=1))
+        except SettingsInvalid as exc:
+            found["protections"] = f"{exc}."
+        if found:
+            raise ValidationError(found)
 
 
 class TradingState(models.Model):

@@ -23,7 +23,7 @@ from trading.choices import RiskProfile, SignalState
 from trading.execution.desk import Desk
 from trading.execution.lease import AccountLease
 from trading.execution.loop import Trader
-from trading.models import Bot, Order, Signal, Trade
+from trading.models import Bot, Order, RiskLimits, Signal, Trade
 from trading.payload import payload_hash
 from trading.services import account_create
 
@@ -188,6 +188,8 @@ def open_floor(*, paper: bool = False, started: bool = True) -> Floor:
         market_start=START,
         seed=1,
     )
+    # Both symbols are majors, and most tests of the trader want to hold both.
+    RiskLimits.objects.filter(account=account).update(max_per_group=0)
     bot: Bot = BotFactory.create(account=account, symbols=list(SYMBOLS))
     market, clock = CandleMarket(*SYMBOLS), HandClock()
     client: ExchangeClient = FakeVenue(market)

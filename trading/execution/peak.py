@@ -1,0 +1,87 @@
+"""The trader's watch over the drawdown from the peak: beyond the limit it halts the account."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from exchange.candles import floor_time
+from exchange.domain import AccountUpdate
+from trading.choices import EventLevel, TradingStateName
+from trading.domain.verdict import percent
+from trading.equity import standing, transfers_since
+from trading.events import record
+from trading.execution.booking import book
+from trading.execution.desk import Desk
+from trading.models import EquityPoint, Trade
+from trading.selectors import trading_state_effective, unrealised_pnl
+from trading.services import trading_state_set
+from trading.settings_of import limits_current, limits_value
+
+LOOK_EVERY = timedelta(minutes=1)
+# A withdrawal shows in the wallet before the venue's log names it. So a drawdown counts once the
+# log has been read this much later.
+LOG_LATE_S = 15.0
+LOG_BACK = timedelta(hours=1)
+
+
+class PeakGuard:
+    """Looks once a market minute while anything is held, and after every change of the wallet."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._looked: datetime | None = None
+        self._seen: float | None = None
+
+    def watch(self, open_trades: Sequence[Trade], wallet_changed: bool) -> None:
+        """Halt the account when its drawdown is proved to be beyond the limit."""
+        now = self._desk.market.now()
+        minute = floor_time(now, LOOK_EVERY)
+        passed = minute != self._looked and (bool(open_trades) or self._looked is None)
+        if not (passed or wallet_changed or self._seen is not None):
+            return
+        self._looked = minute
+        limit = limits_value(limits_current(self._desk.account)).max_drawdown
+        if self._drawdown(open_trades, now) <= limit:
+            self._seen = None
+            return
+        if trading_state_effective(self._desk.account)[0] is TradingStateName.HALTED:
+            self._seen = None
+            return
+        wall = self._desk.clock.monotonic()
+        self._seen = wall if self._seen is None else self._seen
+        if self._desk.live and wall - self._seen < LOG_LATE_S:
+            return
+        self._seen = None
+        self._read_log(now)
+        lost = self._drawdown(open_trades, now)
+        if lost > limit:
+            self._halt(lost, limit, now)
+
+    def _drawdown(self, open_trades: Sequence[Trade], now: datetime) -> Decimal:
+        account = self._desk.account
+        newest = EquityPoint.objects.filter(account=account).order_by("-time").first()
+        wallet = newest.wallet if newest else account.start_equity
+        equity = wallet + unrealised_pnl(open_trades, self._desk.market)
+        transfers = transfers_since(account, newest.time) if newest else []
+        return standing(account, equity, now, newest, transfers).drawdown
+
+    def _read_log(self, now: datetime) -> None:
+        """Book transfers that nobody told yet."""
+        ledger = self._desk.client.ledger(since=now - LOG_BACK)
+        book(self._desk.account, AccountUpdate(ledger=tuple(ledger)))
+
+    def _halt(self, lost: Decimal, limit: Decimal, now: datetime) -> None:
+        account = self._desk.account
+        reason = f"drawdown of {percent(lost)} is beyond {percent(limit)}; re-base the peak first"
+        trading_state_set(account=account, state=TradingStateName.HALTED, actor=None, reason=reason)
+        record(
+            "guard_drawdown",
+            f"{account.name}: halted, equity is {percent(lost)} below its peak (limit "
+            f"{percent(limit)}). A person has to re-base the peak and arm again.",
+            account=account,
+            level=EventLevel.CRITICAL,
+            data={"drawdown": str(lost), "limit": str(limit)},
+            market_time=now,
+        )
