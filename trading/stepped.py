@@ -28,7 +28,8 @@ from trading.execution.loop import Trader
 from trading.execution.protection import want_close
 from trading.models import Bot, Trade
 from trading.selectors import LIVE_TRADES
-from trading.wiring import WALL, client_for, cycle_ports, stepped_market_for
+from trading.wallet_check import wallet_checks_run
+from trading.wiring import WALL, client_for, cycle_ports, ledger_reader, stepped_market_for
 
 MAX_ROUNDS = 20
 NO_WAIT = timedelta(0)
@@ -89,6 +90,12 @@ class SteppedDriver:
                 if on_progress is not None:
                     on_progress(Progress(self.clock.now(), self.start, self.end))
             self.trader.shut_down()
+            wallet_checks_run(
+                self.account,
+                ledger_reader(self.account),
+                market_now=self.clock.now(),
+                wall_now=WALL.now(),
+            )
             return disagreements(self.desk)
         finally:
             session_move(session=self.account.market_session, moment=self.clock.now())

@@ -17,7 +17,7 @@ from pytest_django.fixtures import Settings
 
 from exchange.choices import Mode
 from exchange.domain import OrderRequest, OrderType, Side
-from exchange.models import ExchangeAccount, PaperPosition
+from exchange.models import ExchangeAccount, PaperLedgerEntry, PaperPosition
 from tests.exchange.paper.scripted_market import START
 from trading.choices import CommandState, RiskProfile
 from trading.execution.desk import Desk
@@ -254,3 +254,27 @@ def test_a_running_trader_mends_on_request(
     printed, _ = run("--repair")
     assert "repair: BTCUSDT: order at1-stray" in printed
     assert Command.objects.get().payload == {"repair": True}
+
+
+def test_the_wallet_is_compared_beside_a_trader_and_names_what_differs(
+    account: ExchangeAccount,
+) -> None:
+    market = market_for(account)
+    entry = PaperLedgerEntry.objects.create(
+        account=account,
+        entry_id="pl-1",
+        kind="transfer",
+        amount=Decimal(50),
+        time=market.now() - timedelta(days=2),
+    )
+    ExchangeAccount.objects.filter(pk=account.pk).update(connected_at=entry.time)
+    day = entry.time.date()
+    out, why = run("--wallet", "--days", "3")
+    assert f"{day}: differs, booked 0.00000000, reported 50.00000000 USDT" in out
+    assert "transfer pl-1: ours –, the exchange 50.00000000, difference 50.00000000" in out
+    assert why == "1: 1 of 1 accounts differ or could not be compared"
+    Cashflow.objects.create(
+        account=account, entry_id="pl-1", kind="transfer", amount=50, time=entry.time
+    )
+    out, why = run("--wallet", "--days", "3")
+    assert (f"{day}: mended" in out, why) == (True, "")

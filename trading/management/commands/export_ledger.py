@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from argparse import ArgumentParser, ArgumentTypeError
+from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -21,14 +22,15 @@ SAY_EVERY_S = 1.0
 class Progress:
     """Says on the error channel how far a long export is, once a second."""
 
-    def __init__(self, out: Any) -> None:
+    def __init__(self, out: Any, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._out = out
-        self._said = time.monotonic()
+        self._monotonic = monotonic
+        self._said = monotonic()
         self.entries = 0
 
     def __call__(self, moment: datetime) -> None:
         self.entries += 1
-        now = time.monotonic()
+        now = self._monotonic()
         if now - self._said >= SAY_EVERY_S:
             self._said = now
             self._out.write(f"{self.entries:,} entries read, up to {moment:%Y-%m-%d}")

@@ -26,6 +26,7 @@ from trading.execution.reconcile import reconcile
 from trading.models import Command as TraderCommand
 from trading.models import Event, Lease
 from trading.services import command_request
+from trading.wallet_report import compare_wallets
 
 # A trader that was heard of this lately is asked to do it.
 ALIVE = timedelta(seconds=10)
@@ -65,9 +66,11 @@ class Unanswered(CommandError):
 
 
 class Command(DatabaseCommand):
-    """``manage.py reconcile [--account ID] [--repair]``; exit code 1 where something differs.
+    """``manage.py reconcile [--account ID] [--repair | --wallet [--days N]]``; exit code 1 where
+    something differs.
 
-    A running trader is asked to do it; without one it is done here, under the account's lease.
+    A running trader is asked to do it; without one it is done here, under the account's lease. The
+    wallet is compared here in any case: that only reads.
     """
 
     help = "Compare our tables with the exchange, and mend them with --repair."
@@ -75,9 +78,16 @@ class Command(DatabaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--account", type=int, help="id of the only account to compare")
         parser.add_argument("--repair", action="store_true", help="mend what differs")
+        parser.add_argument(
+            "--wallet", action="store_true", help="compare whole days with the log of the wallet"
+        )
+        parser.add_argument("--days", type=int, default=7, help="how many of them (7)")
 
     def handle(self, *args: Any, **options: Any) -> None:
         accounts, failed, differing = self._accounts(options["account"]), [], []
+        if options["wallet"]:
+            compare_wallets(self.stdout, accounts, options["days"])
+            return
         for account in accounts:
             try:
                 found = _compare(account, repair=options["repair"])
