@@ -18,7 +18,7 @@ from exchange.models import ExchangeAccount
 from exchange.ports import MarketData
 from trading.choices import Autonomy, BotState, RiskProfile
 from trading.cycle.run import CyclePorts
-from trading.models import Bot, Cycle, Lease
+from trading.models import Bot, Cycle, Lease, RiskLimits
 from trading.services import account_create, bot_create
 from trading.wiring import stepped_market_for
 
@@ -96,6 +96,8 @@ def make_desk(db: None) -> Callable[..., Desk]:
             speed=0,
             seed=3,
         )
+        # Two of the three symbols are majors; these tests are not about groups.
+        RiskLimits.objects.update(max_per_group=0)
         Lease.objects.update(heartbeat_at=timezone.now(), reconciled=True)
         bot = bot_create(
             account=account,

@@ -67,10 +67,14 @@ def test_an_accepted_signal_shows_every_rule_once_and_its_text() -> None:
         "analysis_age",
         "data_gap",
         "trading_state",
+        "bot_state",
         "health",
         "slots",
         "entries_per_day",
+        "drawdown",
+        "consecutive_losses",
         "occupied",
+        "group",
         "cooldown",
         "same_direction",
         "same_side_cooldown",
@@ -84,6 +88,7 @@ def test_an_accepted_signal_shows_every_rule_once_and_its_text() -> None:
         "spread_of_stop",
         "funding_due",
         "size_minimum",
+        "size_caps",
         "loss_at_stop",
         "liquidation_distance",
         "turnover_share",
@@ -92,6 +97,7 @@ def test_an_accepted_signal_shows_every_rule_once_and_its_text() -> None:
         "position_notional",
         "gross_exposure",
         "daily_loss",
+        "weekly_loss",
     ]
     assert all(verdict.text.endswith(".") for verdict in decision.verdicts)
 
