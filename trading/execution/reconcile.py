@@ -52,6 +52,7 @@ LAST_PLACE = Decimal("0.00000001")
 class _Answers:
     """What the exchange told in one go."""
 
+    working: Sequence[OrderReport]
     open_reports: Mapping[str, OrderReport]
     positions: Mapping[str, PositionReport]
     ledger: Sequence[LedgerEntry]
@@ -66,7 +67,7 @@ def reconcile(desk: Desk, *, repair: bool = False) -> Reconciliation:
     ``repair`` what is proved and can be mended is mended; the next comparison shows whether that
     was all. Raises ``ExchangeError`` when the exchange does not answer: no answer is no agreement.
     """
-    began = desk.market.now()
+    began, looked = desk.market.now(), desk.clock.now()
     booked = 0
     for _ in range(READINGS):
         answers = _ask(desk)
@@ -78,8 +79,10 @@ def reconcile(desk: Desk, *, repair: bool = False) -> Reconciliation:
     proved = _with_proof(desk, differences)
     mended = mend(desk, proved) if repair else ()
     result = Reconciliation(proved, external, booked, mended)
+    known: dict[str, object] = {"orphan_orders": orphan_orders(desk, answers)}
     if result.clean:
-        Lease.objects.filter(account=desk.account).update(agreed_until=began)
+        known |= {"agreed_until": began, "compared_at": looked}
+    Lease.objects.filter(account=desk.account).update(**known)
     return result
 
 
@@ -87,7 +90,8 @@ def _ask(desk: Desk) -> _Answers:
     """Ask for everything, and book what we lack. Positions are read last, so that a fill of ours
     is booked before it shows in them."""
     client, since = desk.client, _since(desk)
-    open_reports = {r.order_link_id: r for r in client.open_orders() if r.order_link_id}
+    working = client.open_orders()
+    open_reports = {r.order_link_id: r for r in working if r.order_link_id}
     missing = _missing_reports(desk, open_reports)
     ledger = tuple(client.ledger(since=since))
     update = AccountUpdate(
@@ -97,7 +101,7 @@ def _ask(desk: Desk) -> _Answers:
     )
     fault_point("K16")
     booked = book(desk.account, update).executions
-    return _Answers(open_reports, desk.positions.read(), ledger, booked)
+    return _Answers(working, open_reports, desk.positions.read(), ledger, booked)
 
 
 def _since(desk: Desk) -> datetime:
@@ -138,6 +142,30 @@ def _compare(desk: Desk, answers: _Answers) -> tuple[list[Difference], tuple[str
     return differences, external
 
 
+def orphan_orders(desk: Desk, answers: _Answers) -> list[dict[str, str]]:
+    """Orders that work on the exchange and that nothing explains: none of our rows, and no position
+    whose stop or target they are. They are shown, and touched by nobody."""
+    ours = _our_ids(answers.open_reports)
+    return [
+        {
+            "symbol": one.symbol,
+            "side": str(one.side),
+            "words": f"{one.order_type}{' reduce-only' if one.reduce_only else ''}",
+            "qty": f"{one.qty.normalize():f}",
+            "price": f"{one.price.normalize():f}" if one.price else "",
+            "id": one.order_link_id or one.order_id,
+            "since": one.created_at.isoformat(),
+        }
+        for one in answers.working
+        if one.order_link_id not in ours and not _guards_position(one, answers.positions)
+    ]
+
+
+def _guards_position(report: OrderReport, positions: Mapping[str, PositionReport]) -> bool:
+    """Whether it is what an exchange keeps for a position: a stop or target without a client id."""
+    return not report.order_link_id and report.reduce_only and report.symbol in positions
+
+
 def _with_proof(desk: Desk, differences: Sequence[Difference]) -> tuple[Difference, ...]:
     """Remember what was seen first when; a difference that has lasted is proved."""
     now = desk.clock.monotonic()
@@ -149,10 +177,13 @@ def _with_proof(desk: Desk, differences: Sequence[Difference]) -> tuple[Differen
     )
 
 
+def _our_ids(open_reports: Mapping[str, OrderReport]) -> set[str]:
+    rows = Order.objects.filter(order_link_id__in=open_reports)
+    return set(rows.values_list("order_link_id", flat=True))
+
+
 def _strange_orders(open_reports: Mapping[str, OrderReport]) -> list[Difference]:
-    ours = set(
-        Order.objects.filter(order_link_id__in=open_reports).values_list("order_link_id", flat=True)
-    )
+    ours = _our_ids(open_reports)
     return [
         Difference(
             "order",
