@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from exchange.choices import REAL_MONEY_MODES
 from exchange.domain import TIMEFRAMES
 from exchange.models import ExchangeAccount
+from trading.calibration import calibration_of
 from trading.choices import Autonomy, RiskProfile
 from trading.domain.caps import capped
 from trading.domain.entry_settings import EntrySettings
@@ -50,8 +53,9 @@ def limits_value(row: RiskLimits) -> Limits:
     )
 
 
-def bot_settings(bot: Bot, limits: RiskLimits) -> BotSettings:
-    """Settings of a bot's next decision. Raises ``SettingsInvalid``, ``ExitSettingsInvalid`` and
+def bot_settings(bot: Bot, limits: RiskLimits, now: datetime | None = None) -> BotSettings:
+    """Settings of a bot's next decision; it is calibrated on trades that closed before ``now``
+    (market time), and on none without it. Raises ``SettingsInvalid``, ``ExitSettingsInvalid`` and
     ``EntrySettingsInvalid``."""
     effective, own = tightened(limits_value(limits), tighter_of(bot.tighter_limits))
     timeframe = TIMEFRAMES[bot.timeframe]
@@ -72,6 +76,7 @@ def bot_settings(bot: Bot, limits: RiskLimits) -> BotSettings:
         rules=RULES,
         filters=MarketFilters.from_json(limits.filters),
         median_hold=median_hold(bot),
+        calibration=calibration_of(bot, now) if now is not None else None,
         entries=EntrySettings.from_json(bot.entry_settings),
         profile=RiskProfile(limits.profile),
         real_money=bot.account.mode in REAL_MONEY_MODES,

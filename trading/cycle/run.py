@@ -25,6 +25,7 @@ from exchange.fault_points import fault_point
 from exchange.models import ExchangeAccount
 from exchange.ports import Clock, MarketData
 from trading.choices import CommandKind, CycleState, SignalState, StepStatus, TradeState
+from trading.cycle.opposite import closes_request, explain, held_trades
 from trading.cycle.readers import (
     ModelDoor,
     Readers,
@@ -38,6 +39,7 @@ from trading.domain.entry_settings import EntrySettingsInvalid
 from trading.domain.exits import ExitSettingsInvalid
 from trading.domain.filters import MarketView, symbol_rules
 from trading.domain.invalid import SettingsInvalid
+from trading.domain.opposite import HeldTrade, only_positions, turned, with_reversals
 from trading.domain.pipeline import Decision, decide
 from trading.domain.portfolio import Portfolio
 from trading.domain.risk import gate
@@ -100,6 +102,8 @@ class _Run:
         self.readers = Readers(cycle, ports.analyst, ports.model, ports.clock)
         self.signals: list[Signal] = []
         self.views: dict[str, MarketView] = {}
+        self.held = held_trades(self.bot)
+        self.closing: tuple[HeldTrade, ...] = ()
 
     def run(self) -> None:
         structlog.contextvars.bind_contextvars(cycle=self.cycle.pk)
@@ -118,7 +122,7 @@ class _Run:
         if Signal.objects.filter(cycle=self.cycle).exists():
             self._finish(CycleState.COMPLETED, "")
             return
-        settings = bot_settings(self.bot, limits_current(self.account))
+        settings = bot_settings(self.bot, limits_current(self.account), self.market.now())
         portfolio, symbols = self._can_we_trade(settings)
         inputs = self._fresh_data(symbols)
         analyses = self._analyse(inputs)
@@ -130,6 +134,8 @@ class _Run:
                 decided_signal(self.cycle, item, analyses[item.symbol], settings, self.market.now())
                 for item in decisions
             ]
+        explain(self.signals, self.closing)
+        closes_request(self.cycle, self.closing)
         self._approve(settings)
         self._withdraw_outdated(analyses)
         if symbols:
@@ -160,6 +166,7 @@ class _Run:
                 )
                 failed = [verdict.rule for verdict in verdicts if verdict.passed is False]
                 watched = failed == ["occupied"] and symbol in pending
+                watched |= symbol in self.held and only_positions(failed)
                 if not failed or watched or self.cycle.observe_only:
                     kept.append(symbol)
                 else:
@@ -232,7 +239,12 @@ class _Run:
                     view=self.views[symbol],
                 )
                 readings.append(reading)
-            decisions = decide(readings, portfolio, settings, self.market.now())
+            now = self.market.now()
+            decisions = decide(readings, portfolio, settings, now)
+            self.closing = turned(decisions, self.held)
+            decisions = with_reversals(
+                decisions, self.closing, readings, portfolio, settings, now
+            )
             accepted = sum(item.accepted for item in decisions)
             note.summary = f"{accepted} accepted, {len(decisions) - accepted} rejected"
         return decisions
