@@ -23,6 +23,7 @@ def payload_hash(signal: Signal) -> str:
                 signal.stop_loss,
                 signal.take_profit,
                 signal.limit_price,
+                signal.trigger_price,
                 signal.leverage,
             )
         ),

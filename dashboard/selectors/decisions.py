@@ -225,7 +225,9 @@ def _order_words(signal: Signal, places: int) -> str:
     if not signal.order_type:
         return ""
     price = f" at {fmt.number(signal.limit_price, places)}" if signal.limit_price else ""
-    return f"{signal.order_type} {signal.time_in_force.upper()}{price}"
+    trigger = signal.trigger_price
+    waits = f", sent when last reaches {fmt.number(trigger, places)}" if trigger else ""
+    return f"{signal.order_type} {signal.time_in_force.upper()}{price}{waits}"
 
 
 def _approval_words(approval: Approval | None) -> str:

@@ -264,7 +264,8 @@ def _order(order: Order, places: int) -> OrderRow:
         role=OrderRole(order.role).label,
         side=order.side,
         words=f"{order.order_type} {order.time_in_force.upper()}"
-        + (" reduce-only" if order.reduce_only else ""),
+        + (" reduce-only" if order.reduce_only else "")
+        + (f" at last {fmt.number(order.trigger_price, places)}" if order.trigger_price else ""),
         qty="all" if order.close_all and not order.qty else fmt.plain(order.qty),
         price=fmt.number(order.price, places) if order.price else "market",
         filled=fmt.plain(order.filled_qty),

@@ -38,7 +38,7 @@ from trading.domain.signal import (
     still_ordered,
     validate,
 )
-from trading.domain.sizing import Sizing, size
+from trading.domain.sizing import Sizing, bot_factors, loss_allowed, size
 from trading.domain.trade import fold
 from trading.domain.verdict import Verdict, first_failure, number, percent, plain, product
 
@@ -132,6 +132,7 @@ def _size(
     assert proposal is not None
     instrument = reading.instrument
     factors = (
+        *bot_factors(held, settings),
         *account_factors(proposal.symbol, held, settings),
         *market_factors(reading.view, settings),
         *edge_factors(proposal, settings),
@@ -152,14 +153,16 @@ def _size(
     )
     if not first_failure(verdicts):
         money = money_rules(exposure, held, settings)
-        verdicts = (*(v for v in verdicts if v.rule != "daily_loss"), *money)
+        asked_again = {verdict.rule for verdict in money}
+        verdicts = (*(v for v in verdicts if v.rule not in asked_again), *money)
     sized = replace(decision, sizing=sizing, verdicts=verdicts)
     return sized, None if first_failure(verdicts) else exposure
 
 
 @dataclass(frozen=True, slots=True)
 class ApprovedSignal:
-    """Exactly the payload that was approved; ``admit`` sends it or drops it."""
+    """Exactly the payload that was approved; ``admit`` sends it or drops it. ``smallest`` says
+    that the venue would take no smaller order."""
 
     symbol: str
     direction: Direction
@@ -171,6 +174,7 @@ class ApprovedSignal:
     risk_amount: Decimal
     exposure: Exposure
     candle_time: datetime
+    smallest: bool = False
 
     @property
     def stop_distance(self) -> Decimal:
@@ -206,11 +210,13 @@ def admit(
     """
     rules, limits = settings.rules, settings.limits
     age = now - signal.candle_time
-    allowed = portfolio.wallet * settings.capital_share * limits.risk_per_trade
-    allowed *= rules.stop_loss_tolerance
-    allowed *= product(
-        (*account_factors(signal.symbol, portfolio, settings), *market_factors(view, settings))
+    factors = (
+        *bot_factors(portfolio, settings),
+        *account_factors(signal.symbol, portfolio, settings),
+        *market_factors(view, settings),
     )
+    planned = portfolio.wallet * settings.capital_share * limits.risk_per_trade * product(factors)
+    allowed = loss_allowed(planned, portfolio.equity, settings, smallest=signal.smallest)
     verdicts = (
         *gate(signal.symbol, portfolio, settings),
         *direction_rules(signal.symbol, signal.direction, portfolio, settings),

@@ -230,10 +230,16 @@ def _breakout(proposal: Proposal) -> Verdict:
         proposal.order is not None,
         "beyond the market" if proposal.order is None else "at or behind the market",
         "at or behind the market",
-        "A breakout entry: price would have to move on first."
-        if proposal.order is None
-        else "The entry can be placed now.",
+        _breakout_words(proposal.order),
     )
+
+
+def _breakout_words(order: EntryOrder | None) -> str:
+    if order is None:
+        return "A breakout entry: price would have to move on first."
+    if order.trigger_price is not None:
+        return f"A breakout entry: sent when the last price reaches {plain(order.trigger_price)}."
+    return "The entry can be placed now."
 
 
 def _similar(proposal: Proposal, portfolio: Portfolio, settings: BotSettings) -> Verdict:

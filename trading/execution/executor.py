@@ -116,6 +116,7 @@ def _store_intent(desk: Desk, signal: Signal) -> Order:
         created_market=now,
     )
     expires = now + RULES.entry_life(TIMEFRAMES[bot.timeframe])
+    waits = signal.time_in_force == TimeInForce.GTC or signal.trigger_price is not None
     order = Order.objects.create(
         account=desk.account,
         trade=trade,
@@ -131,7 +132,8 @@ def _store_intent(desk: Desk, signal: Signal) -> Order:
         stop_loss=signal.stop_loss,
         take_profit=signal.take_profit,
         created_market=now,
-        expires_market=expires if signal.time_in_force == TimeInForce.GTC else None,
+        trigger_price=signal.trigger_price,
+        expires_market=expires if waits else None,
     )
     Signal.objects.filter(pk=signal.pk).update(
         state=SignalState.EXECUTING, state_changed_at=desk.clock.now()
@@ -244,6 +246,7 @@ def _request_of(order: Order) -> OrderRequest:
         close_all=order.close_all,
         stop_loss=order.stop_loss,
         take_profit=order.take_profit,
+        trigger_price=order.trigger_price,
     )
 
 
