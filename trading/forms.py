@@ -14,6 +14,7 @@ from trading.domain.entry_settings import EntrySettings, EntrySettingsInvalid, S
 from trading.models import Bot
 from trading.services import symbols_refusal
 from trading.settings_of import limits_current
+from trading.shares import share_refusal, tighter_refusal
 
 # What an estimate depends on.
 PRICED_BY = ("account", "timeframe", "symbols", "analyst_profile")
@@ -51,6 +52,7 @@ class BotForm(BotBase):
             "prompt_version",
             "autonomy",
             "capital_share",
+            "tighter_limits",
             "exit_settings",
             "entry_settings",
             "ai_daily_cap",
@@ -74,7 +76,26 @@ class BotForm(BotBase):
                 raise ValidationError({"symbols": refusal})
             self._refuse_model(bot)
             self._price(bot, cleaned)
+        if cleaned.get("account") and not self.errors:
+            self._refuse_room(cleaned)
         return cleaned
+
+    def _refuse_room(self, cleaned: dict[str, Any]) -> None:
+        """Running bots share 100 % of the money, and each may only tighten the limits."""
+        wanted = Bot(
+            pk=self.instance.pk,
+            **{n: cleaned[n] for n in ("account", "name", "capital_share", "tighter_limits")},
+        )
+        refusal = tighter_refusal(wanted)
+        if refusal:
+            raise ValidationError({"tighter_limits": f"{refusal}."})
+        refusal = share_refusal(wanted) if self.instance.state == BotState.RUNNING else ""
+        if refusal:
+            raise ValidationError({"capital_share": f"{refusal}."})
+
+    def clean_tighter_limits(self) -> dict[str, Any]:
+        """An empty field is no limits of its own."""
+        return self.cleaned_data["tighter_limits"] or {}
 
     def clean_entry_settings(self) -> dict[str, Any]:
         """Only what the bot can be run with is stored, and only what was typed."""

@@ -57,6 +57,7 @@ from trading.models import (
     Signal,
 )
 from trading.rearming import trading_state_set as trading_state_set
+from trading.shares import share_refusal, tighter_refusal
 from trading.waking import wake
 
 Actor = User | None
@@ -137,6 +138,7 @@ def bot_create(
     prompt_version: PromptVersion | None = None,
     ai_daily_cap: Decimal | None = None,
     ai_fallback: AiFallback = AiFallback.STOP,
+    tighter_limits: dict[str, Any] | None = None,
 ) -> Bot:
     """Create a bot. Raises ``ActionRefused`` where a setting makes no sense, a symbol is not on
     the account's market, or a running one could not be started."""
@@ -160,12 +162,14 @@ def bot_create(
         prompt_version=prompt_version,
         ai_daily_cap=ai_daily_cap,
         ai_fallback=ai_fallback,
+        tighter_limits=tighter_limits or {},
     )
-    with refusing():
+    with refusing(), transaction.atomic():
         exits.check()
         bot.full_clean()
         if state is BotState.RUNNING:
             _refuse_start(bot)
+            _refuse_room(bot)
         bot.save()
     return bot
 
@@ -174,11 +178,14 @@ def bot_set_state(*, bot: Bot, state: BotState, actor: Actor, reason: str = "") 
     """Start, pause or archive a bot. Its open trades stay managed by their frozen settings.
 
     Raises ``ActionRefused`` to start one whose model may not or can't trade there, or costs more
-    than anybody agreed to.
+    than anybody agreed to, for whose share of the money there is no room, or whose own limits are
+    looser than the account's.
     """
     if state is BotState.RUNNING:
         _refuse_start(bot)
     with transaction.atomic():
+        if state is BotState.RUNNING:
+            _refuse_room(bot)
         moved = Bot.objects.filter(pk=bot.pk).exclude(state=BotState.ARCHIVED).update(state=state)
         if moved != 1:
             raise ActionRefused(f"{bot} is archived and can't be {state.label.lower()}")
@@ -190,6 +197,13 @@ def bot_set_state(*, bot: Bot, state: BotState, actor: Actor, reason: str = "") 
 
 def _refuse_start(bot: Bot) -> None:
     refusal = model_refusal(bot) or cost_refusal(bot)
+    if refusal:
+        raise ActionRefused(refusal)
+
+
+def _refuse_room(bot: Bot) -> None:
+    """Inside the transaction that lets it run."""
+    refusal = share_refusal(bot) or tighter_refusal(bot)
     if refusal:
         raise ActionRefused(refusal)
 
