@@ -242,9 +242,7 @@ class _Run:
             now = self.market.now()
             decisions = decide(readings, portfolio, settings, now)
             self.closing = turned(decisions, self.held)
-            decisions = with_reversals(
-                decisions, self.closing, readings, portfolio, settings, now
-            )
+            decisions = with_reversals(decisions, self.closing, readings, portfolio, settings, now)
             accepted = sum(item.accepted for item in decisions)
             note.summary = f"{accepted} accepted, {len(decisions) - accepted} rejected"
         return decisions

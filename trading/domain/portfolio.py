@@ -189,6 +189,14 @@ class Portfolio:
         """What the asking bot holds of it."""
         return tuple(item for item in self.committed if item.bot_id == self.bot_id)
 
+    def without(self, symbol: str) -> Portfolio:
+        """The same portfolio once everything in ``symbol`` is gone."""
+        return replace(
+            self,
+            exposures=tuple(item for item in self.exposures if item.symbol != symbol),
+            waiting=tuple(item for item in self.waiting if item.symbol != symbol),
+        )
+
     def with_signal(self, exposure: Exposure) -> Portfolio:
         """The same portfolio after ``exposure`` has taken a slot."""
         return replace(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from decimal import Decimal, InvalidOperation
 
 import structlog
@@ -132,10 +133,13 @@ class CommandRunner:
     def _close(self, command: Command) -> str:
         # A close is right whatever has changed since: the version is not asked.
         command.expected_version = None
+        until = command.payload.get("until")
+        if until and self._desk.market.now() > datetime.fromisoformat(until):
+            raise ActionRefused("the signal behind it is older than a bar")
         trade = self._trade(command, TradeState.OPEN, TradeState.PENDING)
         # An entry may fill while it is taken back; then the trade is closed like any other.
         want_cancel(trade, CancelReason.MANUAL)
-        want_close(trade, ExitReason.MANUAL)
+        want_close(trade, ExitReason(command.payload.get("reason", ExitReason.MANUAL)))
         return "closing"
 
     def _reduce(self, command: Command) -> str:

@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import structlog
 from django.db import transaction
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from analysis.domain import Direction
 from exchange.errors import ExchangeError, MarketDataError
@@ -14,8 +15,12 @@ from trading.ai import answer_refusal
 from trading.choices import (
     ApprovalDecision,
     BotState,
+    CommandKind,
+    CommandState,
     EventLevel,
+    ExitReason,
     SignalState,
+    TradeState,
     TradingStateName,
 )
 from trading.domain.entry_settings import EntrySettingsInvalid
@@ -30,7 +35,7 @@ from trading.events import record
 from trading.execution.desk import Desk
 from trading.execution.executor import enter
 from trading.market_view import market_view
-from trading.models import Approval, Signal
+from trading.models import Approval, Command, Signal, Trade
 from trading.payload import payload_hash
 from trading.portfolio import portfolio_get
 from trading.selectors import RULES, quote_or_none, signal_exposure, trading_state_effective
@@ -40,12 +45,15 @@ logger = structlog.get_logger(__name__)
 
 
 def enter_approved(desk: Desk) -> bool:
-    """Admit and send every approved signal, best rank first. True if any was there."""
+    """Admit and send every approved signal, best rank first. True if any was there.
+
+    One that turns a trade waits until that trade is closed.
+    """
     rows = Signal.objects.filter(account=desk.account, state=SignalState.APPROVED)
     signals = list(
-        rows.select_related(
-            "bot", "analysis__profile", "analysis__prompt_version", "cycle"
-        ).order_by("cycle_id", "rank")
+        rows.select_related("bot", "analysis__profile", "analysis__prompt_version", "cycle")
+        .exclude(Exists(_turned_trades()))
+        .order_by("cycle_id", "rank")
     )
     for signal in signals:
         claimed = Signal.objects.filter(pk=signal.pk, state=SignalState.APPROVED).update(
@@ -55,6 +63,19 @@ def enter_approved(desk: Desk) -> bool:
             fault_point("K8")
             _admit(desk, signal)
     return bool(signals)
+
+
+def _turned_trades() -> QuerySet[Trade]:
+    """The trade that a signal turns, while it is closing or about to."""
+    asked = Command.objects.filter(
+        target=OuterRef("pk"),
+        kind=CommandKind.CLOSE,
+        state__in=(CommandState.REQUESTED, CommandState.CLAIMED),
+    )
+    closing = Q(close_wanted=ExitReason.OPPOSITE_SIGNAL) | Exists(asked)
+    return Trade.objects.filter(
+        closing, account=OuterRef("account"), symbol=OuterRef("symbol"), state=TradeState.OPEN
+    )
 
 
 def _admit(desk: Desk, signal: Signal) -> None:
