@@ -9,6 +9,7 @@ from decimal import Decimal
 from analysis.domain import Direction
 from exchange.models import ExchangeAccount
 from exchange.ports import MarketData
+from trading.blackouts import blackouts_now
 from trading.choices import (
     BotState,
     ExitReason,
@@ -200,6 +201,7 @@ def portfolio_get(
         past_trades=past_trades(closed, wallet, transfers),
         groups=symbol_groups(bot, (*exposures, *held)),
         doubts=doubts_of(account, wall_now, lease),
+        blackouts=blackouts_now(account, now),
         bot_id=bot_id,
         bot_state=BotState(bot.state) if bot is not None else BotState.RUNNING,
         # Only with real money does a bot's size depend on how many it has closed.

@@ -13,6 +13,7 @@ from analysis.domain import Direction
 from exchange.domain import ZERO
 from trading.choices import TradingStateName
 from trading.domain import guards
+from trading.domain.blackouts import blackout_factors, blackout_rule
 from trading.domain.portfolio import Exposure, Portfolio, PurseState
 from trading.domain.protections import side_pauses, symbol_pauses
 from trading.domain.settings import NOTIONAL_CAP, BotSettings
@@ -36,6 +37,7 @@ def gate(symbol: str, portfolio: Portfolio, settings: BotSettings) -> tuple[Verd
         guards.consecutive_losses(portfolio, settings.limits),
         _occupied(symbol, portfolio),
         guards.one_per_group(symbol, portfolio, settings.limits),
+        blackout_rule(symbol, portfolio.blackouts, portfolio.time),
         _cooldown(symbol, portfolio, settings),
         *symbol_pauses(settings.protections, symbol, portfolio.past_trades, portfolio.time),
     )
@@ -99,8 +101,11 @@ def money_rules(
 
 
 def account_factors(symbol: str, portfolio: Portfolio, settings: BotSettings) -> tuple[Factor, ...]:
-    """What the account's guards take off the size."""
-    return guards.size_factors(symbol, portfolio, settings.limits)
+    """What the account's guards and blackouts take off the size."""
+    return (
+        *guards.size_factors(symbol, portfolio, settings.limits),
+        *blackout_factors(symbol, portfolio.blackouts, portfolio.time),
+    )
 
 
 def ai_budget(purses: Sequence[PurseState]) -> Verdict:

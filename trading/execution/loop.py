@@ -27,6 +27,7 @@ from trading.domain.order import LIVE
 from trading.domain.protocol import entry_gate
 from trading.equity import point_save
 from trading.events import record
+from trading.execution.blackouts import flatten_for_blackouts
 from trading.execution.booking import Booked, book
 from trading.execution.commands import CommandRunner
 from trading.execution.comparing import Comparing
@@ -128,6 +129,7 @@ class Trader:
         open_trades = [trade for trade in trades if trade.state == TradeState.OPEN]
         closing = {trade.pk for trade in open_trades if trade.close_wanted}
         self._tell_watchdog(open_trades)
+        self._safely(flatten_for_blackouts, desk, trades)
         self._safely(self._withdrawal.run, trades, orders)
         sent = self._exits.send_exits([*trades, *self._too_late()])
         self._protector.check(open_trades)

@@ -9,6 +9,7 @@ from django.db import models
 from exchange.fields import AmountField
 from exchange.models import ExchangeAccount
 from trading.choices import BlackoutAction, BlackoutKind
+from trading.domain.blackouts import BlackoutTimes, blackout_problem
 
 
 class SymbolGroup(models.Model):
@@ -65,6 +66,24 @@ class Blackout(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def clean(self) -> None:
+        if not self.name.strip():
+            raise ValidationError({"name": "A blackout needs a name."})
+        if self.kind not in set(BlackoutKind):
+            return
+        times = BlackoutTimes(
+            kind=BlackoutKind(self.kind),
+            starts_at=self.starts_at,
+            ends_at=self.ends_at,
+            weekday=self.weekday,
+            clock=self.clock,
+            minutes=self.minutes,
+            calendar=self.calendar,
+        )
+        field, problem = blackout_problem(times, self.symbols)
+        if problem:
+            raise ValidationError({field: problem})
 
 
 class PeakBase(models.Model):

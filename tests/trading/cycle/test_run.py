@@ -120,7 +120,7 @@ class BrokenFor:
         return call
 
 
-@pytest.mark.parametrize(("call", "rule"), [("candles", "data"), ("quote", "spread")])
+@pytest.mark.parametrize(("call", "rule"), [("candles", "shock"), ("quote", "spread")])
 def test_one_symbol_without_data_leaves_the_others(desk: Desk, call: str, rule: str) -> None:
     desk.market = BrokenFor(desk, "SOLUSDT", call)  # type: ignore[assignment]
     assert run(desk).state == CycleState.COMPLETED
