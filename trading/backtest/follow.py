@@ -72,7 +72,7 @@ def follow(
     while not life.over and place < len(window):
         life.live(window.candle(place))
         place = life.next_place(window, place + 1)
-    return life.result()
+    return life.result(window.last_close_time if len(window) else entry.placed_at)
 
 
 class _Life:
@@ -150,13 +150,13 @@ class _Life:
             self._touch(decimal_of(window.low[place:found].min()))
         return found
 
-    def result(self) -> Followed:
+    def result(self, last_close: datetime) -> Followed:
         book, entry = self._book, self._entry
         done = book.exit_qty > 0
         over = self.over
         return Followed(
             over=over,
-            followed_to=self._at,
+            followed_to=self._at if over else max(last_close, self._at),
             entry_qty=book.entry_qty,
             entry_time=book.opened_at,
             entry_price=book.avg_entry if book.entry_qty else None,
