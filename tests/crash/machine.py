@@ -5,16 +5,19 @@ The numbers of the invariants are those of ``docs/safety.md``.
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import Decimal
+from functools import partial
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from exchange.domain import ZERO, Execution, OrderReport
+from tests.crash.model_checks import Switchboard
 from tests.crash.model_rows import Signal
 from tests.crash.model_trader import APPROVAL_TTL_S, ModelTrader
 from tests.crash.model_venue import ModelVenue
-from trading.choices import ExitReason, OrderRole, OrderState, TradeState
+from trading.choices import ExitReason, KillLevel, OrderRole, OrderState, TradeState
 from trading.domain.order import TRANSITIONS
 
 ROUND_S = 0.5
@@ -22,6 +25,8 @@ ROUND_S = 0.5
 PROTECTED_WITHIN_S = 4.0
 CLOSED_WITHIN_S = 8.0
 HEAL_S = 120.0
+# Where a kill may strike: at once, or in the middle of an entry.
+STRIKES = ("once", "claimed", "stored", "submitted", "sent")
 # Rules that fired in this process, each with the fault it was called with.
 FIRED: set[str] = set()
 _KINDS = {
@@ -36,10 +41,15 @@ _KINDS = {
     "traded_by_hand": ("-6", "-2", "3"),
     "crash": ("", "claimed", "stored", "submitted", "sent", "reconciling"),
     "surroundings": ("none", "clock", "quote", "kill"),
+    "kill": ("1", "2", "3", "4"),
+    "kill at": STRIKES,
+    "day_rolls": ("0", "1"),
+    "refused by": ("trading_state", "bot_state", "daily_loss"),
 }
 _PLAIN = (
     *("propose", "approve", "price_moves", "want_exit", "time_passes"),
-    *("late_by", "reads_lag", "stop_hit", "liquidated", "restart"),
+    *("late_by", "reads_lag", "stop_hit", "liquidated", "restart", "rearm"),
+    *("kill_a_working_entry", "ends_at stop", "ends_at target"),
 )
 RULES_TO_FIRE = frozenset(_PLAIN) | {
     f"{rule} {kind}" for rule, kinds in _KINDS.items() for kind in kinds
@@ -56,6 +66,7 @@ class TradingMachine(RuleBasedStateMachine):
         self.trader = ModelTrader(self.venue, self._deliver)
         self.trader.start()
         self.able_since = 0.0
+        self.switches = Switchboard(self.venue)
         self._rounds(1)
 
     # People and prices.
@@ -199,6 +210,46 @@ class TradingMachine(RuleBasedStateMachine):
         self.trader.quote_age_s = 5.0 if worry == "quote" else 0.2
         self.trader.kill = worry == "kill"
 
+    @rule(level=st.sampled_from(list(KillLevel)), where=st.sampled_from(STRIKES))
+    def kill(self, level: KillLevel, where: str) -> None:
+        FIRED.update((f"kill {int(level)}", f"kill at {where}"))
+        if where == "once":
+            self._press(level)
+        else:
+            self.trader.strikes[where] = partial(self._press, level)
+
+    @rule(steps=st.integers(1, 3))
+    def rearm(self, steps: int) -> None:
+        FIRED.add("rearm")
+        for _ in range(steps):
+            if self.trader.rearm():
+                self.switches.armed_a_step()
+        self.propose(1)
+        self.approve(1)
+
+    @rule(share=st.sampled_from(("0", "0.4")), level=st.sampled_from(list(KillLevel)))
+    def kill_a_working_entry(self, share: str, level: KillLevel) -> None:
+        FIRED.add("kill_a_working_entry")
+        self.venue.fill_share = Decimal(share)
+        self.propose(4)
+        self.approve(1)
+        self._press(level)
+        self._rounds(2)
+
+    @rule(times=st.integers(1, 3), at=st.sampled_from(("stop", "target")))
+    def ends_at(self, times: int, at: str) -> None:
+        FIRED.add(f"ends_at {at}")
+        for _ in range(times):
+            self.propose(10)
+            self.approve(1)
+            self.venue.hit_stop() if at == "stop" else self.venue.hit_target()
+            self._rounds(2)
+
+    @rule(before_s=st.integers(0, 1))
+    def day_rolls(self, before_s: int) -> None:
+        FIRED.add(f"day_rolls {before_s}")
+        self.venue.near_midnight(timedelta(seconds=before_s))
+
     # What always holds.
 
     @invariant()
@@ -221,6 +272,21 @@ class TradingMachine(RuleBasedStateMachine):
             report = self.venue.reports.get(row.link_id)
             approved = next(s.qty for s in self.trader.signals if s.number == row.signal)
             assert report is None or report.filled_qty <= approved, "filled more than approved"
+
+    @invariant()
+    def i4_no_entry_after_a_kill(self) -> None:
+        FIRED.update(f"refused by {name}" for name in self.trader.refusals)
+        assert not self.switches.left_while_off(), "an entry left while entries were off"
+
+    @invariant()
+    def i4_what_was_in_flight_is_settled(self) -> None:
+        able = self.trader.alive and not self.venue.reads_down
+        late = self.switches.out_too_long(self.trader.rows, able=able)
+        assert not late, "an entry stood too long after a kill"
+
+    @invariant()
+    def i5_daily_loss(self) -> None:
+        assert not self.switches.over_the_limit(), "an entry left that the day could not bear"
 
     @invariant()
     def i6_unknown_fails_closed(self) -> None:
@@ -301,6 +367,9 @@ class TradingMachine(RuleBasedStateMachine):
         trader.reconciled_at = -1e9
         self.able_since = venue.now
         self._rounds(int(HEAL_S / ROUND_S))
+        assert not trader.waits_for, "a kill was never seen done"
+        self.i4_no_entry_after_a_kill()
+        self.i4_what_was_in_flight_is_settled()
         assert trader.booked == {one.exec_id for one in venue.executions}, "executions are missing"
         unknown = [row for row in trader.rows.values() if row.state is OrderState.UNKNOWN]
         assert not unknown, "an order stayed unknown"
@@ -312,6 +381,10 @@ class TradingMachine(RuleBasedStateMachine):
             hangs = still and trade.book.open_qty > trade.target_qty
             assert not hangs or venue.interfered, "an exit hangs"
         self.i1_protected()
+
+    def _press(self, level: KillLevel) -> None:
+        self.trader.press(level)
+        self.switches.pressed(level)
 
     def _rounds(self, count: int) -> None:
         for _ in range(count):

@@ -42,6 +42,10 @@ class Row:
     looked_up: float = -1e9
     readings: list[protocol.Reading] = field(default_factory=list)
     history: list[tuple[OrderState, Decimal]] = field(default_factory=list)
+    # Whether a kill wants it back; when that was asked last, and whether it was known then.
+    unwanted: bool = False
+    asked_back: float = -1e9
+    asked_known: bool = True
 
     def move(self, state: OrderState) -> None:
         self.state = state

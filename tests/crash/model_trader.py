@@ -16,8 +16,8 @@ from exchange.domain import (
     Side,
 )
 from exchange.errors import ExchangeError, ExchangeUnavailable, OrderRejected
-from tests.crash.model_books import ModelBooks
 from tests.crash.model_rows import Row, Signal, Trade, exit_facts, lost
+from tests.crash.model_switches import ModelSwitches
 from tests.crash.model_venue import SYMBOL
 from trading.choices import ExitReason, OrderRole, OrderState, TradeState
 from trading.domain import protocol
@@ -39,7 +39,7 @@ READ_BACK_EVERY_S = 2.0
 LOOK_UP_EVERY_S = 1.0
 
 
-class ModelTrader(ModelBooks):
+class ModelTrader(ModelSwitches):
     """``round`` does once what the loop does; ``crash`` forgets, ``start`` recovers."""
 
     def crash(self) -> None:
@@ -67,6 +67,7 @@ class ModelTrader(ModelBooks):
         """Exits before protection, protection before entries; an error ends only its own part."""
         parts = (
             self._hear,
+            self._switches,
             self._exits,
             self._protect,
             self._resolve,
@@ -90,6 +91,10 @@ class ModelTrader(ModelBooks):
         row.sent = self.venue.now
         if self._dies("submitted"):
             return
+        if row.role is OrderRole.ENTRY and self.switched_off():
+            row.move(OrderState.CANCELLED)
+            self._settle()
+            return
         error: ExchangeError | None = None
         try:
             self.venue.place(request)
@@ -110,7 +115,7 @@ class ModelTrader(ModelBooks):
             reasons = protocol.entry_gate(self.entry_facts())
             drift = drifted(Direction.LONG, signal.entry, signal.stop, self.venue.price, RULES)
             occupied = self._live() is not None or self.external
-            if reasons or occupied or not drift.passed:
+            if reasons or occupied or not drift.passed or self.refusal(signal):
                 signal.state = "dropped"
                 continue
             self._enter(signal)
@@ -206,6 +211,9 @@ class ModelTrader(ModelBooks):
 
     def _reading(self) -> protocol.Reading:
         return protocol.Reading(max(ZERO, self.venue.position()), self.venue.now)
+
+    def _take_back(self, row: Row) -> None:
+        self._cancel(row)
 
     def _cancel(self, row: Row) -> ExchangeError | None:
         try:
@@ -314,6 +322,8 @@ class ModelTrader(ModelBooks):
             self.reconciled, self.reconciled_at = True, self.venue.now
 
     def _dies(self, where: str) -> bool:
+        if strike := self.strikes.pop(where, None):
+            strike()
         if self.crash_at != where:
             return False
         self.crash_at = ""

@@ -21,6 +21,7 @@ from exchange.domain import (
     VenueOrderStatus,
 )
 from exchange.errors import ExchangeUnavailable, OrderOutcomeUnknown, OrderRejected
+from tests.crash.model_money import EntryLeft, Money
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
 SYMBOL = "BTCUSDT"
@@ -44,6 +45,11 @@ class ModelVenue:
     not_found_answers: dict[str, list[float]] = field(default_factory=dict)
     flips: int = 0
     interfered: list[float] = field(default_factory=list)
+    money: Money = field(default_factory=Money)
+    entries_left: list[EntryLeft] = field(default_factory=list)
+    stamp: int = 0
+    # How far the calendar is ahead of the seconds.
+    day_shift: timedelta = timedelta(0)
     naked_since: float | None = None
     # Faults.
     post: str = "ack"
@@ -57,11 +63,23 @@ class ModelVenue:
 
     def time(self) -> datetime:
         """Market time."""
-        return START + timedelta(seconds=self.now)
+        return START + self.day_shift + timedelta(seconds=self.now)
+
+    def next_stamp(self) -> int:
+        """What happens now comes after all that has a smaller one."""
+        self.stamp += 1
+        return self.stamp
+
+    def near_midnight(self, before: timedelta) -> None:
+        """The day is over but for ``before``; nothing else has happened since."""
+        midnight = self.time().replace(hour=0, minute=0, second=0) + timedelta(days=1)
+        self.day_shift += midnight - before - self.time()
+        self.money.open_day(self.time(), self.price)
 
     def pass_to(self, now: float) -> None:
         """Late requests arrive in their order."""
         self.now = now
+        self.money.open_day(self.time(), self.price)
         due = [entry for entry in self.on_the_way if entry[0] <= now]
         self.on_the_way = [entry for entry in self.on_the_way if entry[0] > now]
         for _, request in due:
@@ -72,6 +90,8 @@ class ModelVenue:
 
     def place(self, request: OrderRequest) -> None:
         """One POST, with the fault that is set; each fault is used once."""
+        if not request.reduce_only:
+            self._note_leaving(request)
         fault, self.post = self.post, "ack"
         if fault == "reject":
             raise OrderRejected("refused", code="refused")
@@ -117,6 +137,16 @@ class ModelVenue:
         self._answer()
         return self.size
 
+    def balance(self) -> Decimal:
+        """The wallet."""
+        self._answer()
+        return self.money.wallet
+
+    def day_start(self) -> Decimal:
+        """Equity at 00:00 UTC."""
+        self._answer()
+        return self.money.open_day(self.time(), self.price)
+
     def everything(self) -> list[OrderReport | Execution]:
         """Orders and executions for a reconciliation."""
         self._answer()
@@ -147,7 +177,14 @@ class ModelVenue:
     def hit_stop(self) -> None:
         """Price runs through the stop."""
         if self.size and self.stop is not None:
+            self.price = min(self.price, self.stop) if self.size > 0 else self.price
             self._close_by_venue(abs(self.size), ExecutionKind.STOP_LOSS)
+
+    def hit_target(self) -> None:
+        """Price runs through the target."""
+        if self.size and self.target is not None:
+            self.price = self.target
+            self._close_by_venue(abs(self.size), ExecutionKind.TAKE_PROFIT)
 
     def liquidate(self) -> None:
         """The venue takes the position."""
@@ -166,6 +203,24 @@ class ModelVenue:
         if self.size:
             self.stop = stop
             self._look_at_stop()
+
+    def _note_leaving(self, request: OrderRequest) -> None:
+        start = self.money.open_day(self.time(), self.price)
+        working = [(self.requests[link], report) for link, report in self._working_entries()]
+        level = self.price if self.stop is None else self.stop
+        worst = self.money.worst_day(start, level, working, request)
+        self.entries_left.append(EntryLeft(request.order_link_id, self.next_stamp(), start, worst))
+
+    def _working_entries(self) -> list[tuple[str, OrderReport]]:
+        return [
+            (link, report)
+            for link, report in self.reports.items()
+            if not report.reduce_only and not report.status.final
+        ]
+
+    def working_entries(self) -> list[str]:
+        """Entries that may still fill."""
+        return [link for link, _ in self._working_entries()]
 
     def _take(self, request: OrderRequest) -> None:
         link_id = request.order_link_id
@@ -223,6 +278,7 @@ class ModelVenue:
     def _execute(self, link_id: str, side: Side, qty: Decimal, kind: ExecutionKind) -> None:
         before = self.size
         self.size += qty * side.sign
+        self.money.trade(qty * side.sign, self.price)
         if before * self.size < 0 and link_id and self.reports[link_id].reduce_only:
             self.flips += 1
         if self.size == 0 or before * self.size < 0:
