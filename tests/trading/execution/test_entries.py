@@ -124,7 +124,7 @@ def test_seven_seconds_of_lease_are_enough(floor: Floor) -> None:
 
 
 def test_the_kill_file_stops_an_entry_at_the_last_moment(floor: Floor, tmp_path: Path) -> None:
-    (tmp_path / "KILL").touch()
+    floor.venue.before_look = (tmp_path / "KILL").touch
     floor.signal()
     floor.rounds()
     assert floor.venue.posts == []

@@ -17,11 +17,11 @@ from trading.models import Trade
 from trading.services import command_request
 from trading.waking import wake
 
-IDLE = 7
+IDLE = 8
 # Savepoints and locks, which only some databases need, are left out.
 STATEMENTS = ("SELECT", "INSERT", "UPDATE")
 BEFORE_ENTRY = 30
-BEFORE_CLOSE = 13
+BEFORE_CLOSE = 14
 
 
 def before_post(floor: Floor, monkeypatch: pytest.MonkeyPatch) -> Sequence[str]:
@@ -40,7 +40,7 @@ def before_post(floor: Floor, monkeypatch: pytest.MonkeyPatch) -> Sequence[str]:
     return [sql for sql in seen if sql.startswith(STATEMENTS) and "advisory" not in sql]
 
 
-def test_an_idle_round_asks_seven_questions(floor: Floor) -> None:
+def test_an_idle_round_asks_eight_questions(floor: Floor) -> None:
     floor.rounds(2)
     with CaptureQueriesContext(connection) as captured:
         floor.rounds()
