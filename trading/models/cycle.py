@@ -127,6 +127,21 @@ class Signal(models.Model):
         indexes = [
             models.Index(fields=("account", "state"), name="signal_account_state"),
             models.Index(fields=("account", "symbol", "decided_at"), name="signal_symbol_time"),
+            # Covers all that the funnel counts: the rows themselves carry their verdicts.
+            models.Index(
+                fields=(
+                    "account",
+                    "decided_at",
+                    "rule",
+                    "state",
+                    "symbol",
+                    "bot",
+                    "cycle",
+                    "rr_net",
+                    "confidence",
+                ),
+                name="signal_funnel",
+            ),
         ]
 
     def __str__(self) -> str:
