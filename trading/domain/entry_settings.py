@@ -8,12 +8,13 @@ from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from typing import Any, TypeVar
 
+from trading.domain.invalid import SettingsInvalid
 from trading.domain.verdict import plain
 
 Choice = TypeVar("Choice", bound=StrEnum)
 
 
-class EntrySettingsInvalid(ValueError):
+class EntrySettingsInvalid(SettingsInvalid):
     """Stored or typed entry settings can't be read; the text is a sentence that names the field."""
 
 

@@ -197,6 +197,17 @@ class Portfolio:
             waiting=tuple(item for item in self.waiting if item.symbol != symbol),
         )
 
+    def entry_of(self, symbol: str) -> Exposure | None:
+        """What the symbol's entry may still add; None without a working entry."""
+        return next(
+            (item for item in self.exposures if item.symbol == symbol and item.working), None
+        )
+
+    def without_entry(self, symbol: str) -> Portfolio:
+        """The same portfolio after the symbol's entry was taken back; what it filled stays."""
+        kept = (item for item in self.exposures if item.symbol != symbol or not item.working)
+        return replace(self, exposures=tuple(kept))
+
     def with_signal(self, exposure: Exposure) -> Portfolio:
         """The same portfolio after ``exposure`` has taken a slot."""
         return replace(

@@ -12,6 +12,7 @@ from trading.choices import BotState, CancelReason, OrderRole, OrderState, Tradi
 from trading.domain.order import WorkingEntry, take_back
 from trading.execution.desk import Desk
 from trading.execution.executor import cancel_entry
+from trading.execution.unwanted import Unwanted
 from trading.models import Order, Trade
 from trading.selectors import quote_or_none, trading_state_effective
 
@@ -25,16 +26,18 @@ class Withdrawal:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
         self._asked: dict[int, tuple[float, bool]] = {}
+        self._unwanted = Unwanted(desk)
 
     def run(self, trades: Sequence[Trade], orders: Sequence[Order]) -> None:
         """Take back entries that waited too long, that price left behind, whose trade is being
-        closed, or whose bot wants them no more; all of them while trading is halted."""
+        closed, whose bot wants them no more, or that guards, blackouts or the spread forbid now;
+        all of them while trading is halted."""
         by_id = {trade.pk: trade for trade in trades}
         now, wall = self._desk.market.now(), self._desk.clock.monotonic()
         entries = {order.pk: order for order in orders if order.role == OrderRole.ENTRY}
         self._asked = {pk: when for pk, when in self._asked.items() if pk in entries}
         halted = bool(entries) and self._is_halted()
-        unwanted = _unwanted(entries.values())
+        unwanted = self._unwanted.reasons(entries.values()) | _dropped_by_bots(entries.values())
         for order in entries.values():
             trade = by_id.get(order.trade_id)
             if trade is None:
@@ -43,7 +46,7 @@ class Withdrawal:
             last = quote.last if quote else None
             entry = _working_entry(order, trade)
             if order.pk in unwanted and entry.asked is None:
-                entry = replace(entry, asked=CancelReason.MANUAL)
+                entry = replace(entry, asked=unwanted[order.pk])
             reason = take_back(entry, last, now, halted=halted)
             asked_at, was_known = self._asked.get(order.pk, (-inf, entry.known))
             # An order that turns up after it was looked for is asked back at once.
@@ -71,14 +74,14 @@ def _working_entry(order: Order, trade: Trade) -> WorkingEntry:
     )
 
 
-def _unwanted(entries: Collection[Order]) -> set[int]:
+def _dropped_by_bots(entries: Collection[Order]) -> dict[int, CancelReason]:
     """Entries whose bot was paused or archived, or does not trade the symbol any more."""
     if not entries:
-        return set()
+        return {}
     rows = Order.objects.filter(pk__in=[order.pk for order in entries])
     bots = rows.values_list("pk", "trade__symbol", "trade__bot__state", "trade__bot__symbols")
     return {
-        pk
+        pk: CancelReason.MANUAL
         for pk, symbol, state, symbols in bots
         if state != BotState.RUNNING or symbol not in symbols
     }
