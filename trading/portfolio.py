@@ -18,11 +18,13 @@ from trading.choices import (
     SignalState,
     TradeState,
 )
+from trading.domain.entry_settings import SizingMethod
 from trading.domain.groups import groups_of
 from trading.domain.guards import LOSSES_REST
 from trading.domain.portfolio import Exposure, PastSignal, PastTrade, Portfolio, StopOut
 from trading.domain.protections import memory_of
 from trading.domain.settings import BotSettings
+from trading.domain.track_record import TrackRecord, track_record
 from trading.equity import (
     Transfer,
     day_start,
@@ -206,6 +208,7 @@ def portfolio_get(
         bot_state=BotState(bot.state) if bot is not None else BotState.RUNNING,
         # Only with real money does a bot's size depend on how many it has closed.
         bot_trades=_trades_of(bot) if settings.real_money else 0,
+        bot_record=_record_of(bot, settings),
     )
 
 
@@ -214,6 +217,15 @@ def symbol_groups(bot: Bot | None, held: Iterable[Exposure]) -> dict[str, str]:
     overrides = {row.name: row.symbols for row in SymbolGroup.objects.all()}
     symbols = {item.symbol for item in held} | set(bot.symbols if bot is not None else ())
     return groups_of(symbols, overrides)
+
+
+def _record_of(bot: Bot | None, settings: BotSettings) -> TrackRecord | None:
+    """The bot's closed trades where Kelly sizes by them, those that can't be verified apart."""
+    if bot is None or settings.entries.method is not SizingMethod.KELLY:
+        return None
+    rows = Trade.objects.filter(bot=bot, state=TradeState.CLOSED, unverifiable=False)
+    results = rows.values_list("r_multiple", flat=True)
+    return track_record([result for result in results if result is not None])
 
 
 def _trades_of(bot: Bot | None) -> int:

@@ -35,7 +35,6 @@ from trading.cycle.readers import (
 )
 from trading.cycle.signals import decided_signal, dropped_signal, store_signals
 from trading.cycle.steps import StepRecorder
-from trading.domain.entry_settings import EntrySettingsInvalid
 from trading.domain.exits import ExitSettingsInvalid
 from trading.domain.filters import MarketView, symbol_rules
 from trading.domain.invalid import SettingsInvalid
@@ -109,7 +108,7 @@ class _Run:
         structlog.contextvars.bind_contextvars(cycle=self.cycle.pk)
         try:
             self._run()
-        except (MarketDataError, SettingsInvalid, ExitSettingsInvalid, EntrySettingsInvalid) as exc:
+        except (MarketDataError, SettingsInvalid, ExitSettingsInvalid) as exc:
             self._finish(CycleState.SKIPPED, f"{type(exc).__name__}: {exc}")
         except Exception as exc:
             logger.exception("cycle failed")

@@ -10,6 +10,7 @@ from django.db import transaction
 
 from analysis.models import Analysis
 from exchange.domain import quantise
+from trading.calibration import calibration_json
 from trading.choices import ApprovalDecision, Autonomy, EventLevel, SignalState
 from trading.domain.pipeline import Decision
 from trading.domain.settings import BotSettings
@@ -61,6 +62,7 @@ def decided_signal(
     signal.rank = decision.rank
     if decision.proposal is not None:
         _set(signal, _proposal_fields(decision.proposal))
+        signal.calibration = calibration_json(settings.calibration, signal.confidence)
     if decision.sizing is not None:
         _set(signal, _sizing_fields(decision.sizing))
     if decision.accepted:
@@ -83,6 +85,7 @@ def _proposal_fields(proposal: Proposal) -> dict[str, Any]:
         "order_type": order.order_type if order else "",
         "time_in_force": order.time_in_force if order else "",
         "limit_price": order.price if order else None,
+        "trigger_price": order.trigger_price if order else None,
         "confidence": parts.value,
         "confidence_parts": {
             "setup_quality": str(parts.setup_quality),

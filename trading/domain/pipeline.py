@@ -14,7 +14,7 @@ from decimal import Decimal
 
 from analysis.domain import Direction
 from exchange.domain import Quote
-from trading.domain.edge import edge_factors
+from trading.domain.edge import edge_factors, weight_factors
 from trading.domain.exits import manage
 from trading.domain.filters import (
     MarketView,
@@ -214,6 +214,7 @@ def admit(
         *bot_factors(portfolio, settings),
         *account_factors(signal.symbol, portfolio, settings),
         *market_factors(view, settings),
+        *weight_factors(signal.confidence, settings),
     )
     planned = portfolio.wallet * settings.capital_share * limits.risk_per_trade * product(factors)
     allowed = loss_allowed(planned, portfolio.equity, settings, smallest=signal.smallest)

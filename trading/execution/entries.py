@@ -23,7 +23,6 @@ from trading.choices import (
     TradeState,
     TradingStateName,
 )
-from trading.domain.entry_settings import EntrySettingsInvalid
 from trading.domain.exits import ExitSettingsInvalid
 from trading.domain.invalid import SettingsInvalid
 from trading.domain.ownership import symbol_closed
@@ -90,9 +89,6 @@ def _admit(desk: Desk, signal: Signal) -> None:
     except ExitSettingsInvalid as exc:
         _drop(desk, signal, _failed("exit_settings", str(exc)))
         return
-    except EntrySettingsInvalid as exc:
-        _drop(desk, signal, _failed("entry_settings", str(exc)))
-        return
     if refused is not None:
         _drop(desk, signal, refused)
         return
@@ -118,7 +114,7 @@ def _refusal(desk: Desk, signal: Signal) -> Verdict | None:
     closed = symbol_closed(desk.market.instrument(signal.symbol))
     if closed:
         return _failed("symbol_closed", closed)
-    settings = bot_settings(bot, limits_current(desk.account))
+    settings = bot_settings(bot, limits_current(desk.account), desk.market.now())
     asked = desk.clock.monotonic()
     quote = desk.market.quote(signal.symbol)
     portfolio = portfolio_get(
