@@ -23,6 +23,7 @@ from dashboard.selectors.events import events_of
 from dashboard.selectors.market import MarketReading, market_read
 from dashboard.selectors.money import Money, money_read, money_values
 from dashboard.selectors.positions import Valued, places_of, trades_live, value_all
+from dashboard.selectors.protection import protection_values
 from exchange.candles import floor_time
 from exchange.choices import Mode
 from exchange.models import ExchangeAccount
@@ -86,7 +87,8 @@ def snapshot() -> LiveSnapshot:
 
 def shell_values(account: ExchangeAccount, market: MarketReading, engine: Engine) -> dict[str, str]:
     """The header's figures."""
-    return {
+    covered = protection_values(engine.protection)
+    return {f"{name}:{account.pk}": text for name, text in covered.items()} | {
         f"engine:{account.pk}": engine.state,
         f"heartbeat:{account.pk}": engine.heartbeat,
         f"next:{account.pk}": engine.next_cycle,
@@ -168,7 +170,9 @@ def _newest_cycles(account: int) -> list[tuple[int, str, int | None]]:
 def header_version(account: ExchangeAccount, engine: Engine) -> dict[str, str]:
     """Changes when the header must say something else than its ticking figures."""
     words = (engine.state, engine.tone, engine.heartbeat_tone, engine.detail, engine.trading_state)
-    part = (*words, bool(engine.next_cycle))
+    covered = engine.protection
+    cover = (covered.tone, covered.agreement, bool(covered.orphans))
+    part = (*words, bool(engine.next_cycle), *cover)
     return {f"header:{account.pk}": _digest(part)}
 
 

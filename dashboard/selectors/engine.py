@@ -7,6 +7,7 @@ from datetime import datetime
 
 from dashboard import format as fmt
 from dashboard.selectors.market import MarketReading, market_runs
+from dashboard.selectors.protection import SILENT_S, Protection, protection_read
 from exchange.candles import floor_time
 from exchange.domain import TIMEFRAMES
 from exchange.models import ExchangeAccount
@@ -14,13 +15,13 @@ from trading.choices import BotState, CycleState, TradingStateName
 from trading.models import Bot, Cycle
 from trading.selectors import trading_state_effective
 
-SILENT_S = 10
 LATE_S = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """State in one word with its tone, the age of the trader's heartbeat, and what comes next.
+    """State in one word with its tone, the age of the trader's heartbeat, what comes next, and
+    whether the positions are covered.
 
     ``next_cycle`` is empty on a market that is stepped or has ended.
     """
@@ -32,6 +33,7 @@ class Engine:
     heartbeat_tone: str
     next_cycle: str
     trading_state: str
+    protection: Protection
 
 
 def engine_read(account: ExchangeAccount, market: MarketReading, now: datetime) -> Engine:
@@ -51,6 +53,7 @@ def engine_read(account: ExchangeAccount, market: MarketReading, now: datetime) 
         heartbeat_tone=_heartbeat_tone(age_s),
         next_cycle=_next_words(account, bots, market, running),
         trading_state=state,
+        protection=protection_read(account, now),
     )
 
 

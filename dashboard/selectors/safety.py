@@ -17,41 +17,41 @@ from django.db.models import Count, Max, Q
 from dashboard import format as fmt
 from dashboard.selectors.accounts import account_list
 from dashboard.selectors.connection import LINK_WORDS
-from dashboard.selectors.engine import LATE_S, SILENT_S
+from dashboard.selectors.engine import LATE_S
+from dashboard.selectors.protection import SILENT_S
+from dashboard.selectors.safety_books import (
+    drill_line,
+    newest_drills,
+    newest_wallet_checks,
+    wallet_check_line,
+)
+from dashboard.selectors.safety_check import BAD, GOOD, WARNING, Check
+from dashboard.selectors.safety_cover import CoverRow, OrphanRow, cover_rows, orphan_rows
 from exchange.choices import BYBIT_MODES, LinkState, Mode
 from exchange.models import ExchangeAccount, VenueLink
 from trading.choices import OrderState, TradeState, TradingStateName
 from trading.kill_file import kill_file
-from trading.models import Lease, Order, Trade, TradingState
+from trading.models import KillRun, Lease, Order, Trade, TradingState, WalletCheck
 from trading.selectors import STRICTNESS
 
 # A watchdog's row is written every 30 s at least, so this is two of them missed.
 WATCHDOG_SILENT_S: Final = 75
 MAX_NAKED_S: Final = 5
 MAX_OFFSET_MS: Final = 500
-GOOD, WARNING, BAD, NONE = "passed", "warning", "failed", "none"
 WATCHDOG = "watchdog"
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
-    """One line. ``outcome``: passed, warning, failed, or none where nothing is to be judged;
-    ``details`` are further sentences."""
-
-    name: str
-    outcome: str
-    text: str
-    details: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class AccountNow:
-    """One account with everything that speaks for or against it."""
+    """One account with everything that speaks for or against it, its open positions with what
+    covers them, and the orders on the exchange that nobody explains."""
 
     id: int
     name: str
     mode: str
     checks: tuple[Check, ...]
+    positions: tuple[CoverRow, ...] = ()
+    orphans: tuple[OrphanRow, ...] = ()
 
     @property
     def bad(self) -> int:
@@ -85,6 +85,8 @@ class _Known:
     open_trades: Sequence[Trade]
     unresolved: Sequence[Order]
     longest: tuple[int, int]
+    wallet: Sequence[WalletCheck]
+    drill: KillRun | None
     killed: bool
     now: datetime
 
@@ -121,6 +123,7 @@ def safety_now(now: datetime) -> list[AccountNow]:
     for order in _unresolved():
         orders[order.account_id].append(order)
     longest = _longest()
+    wallet, drills = newest_wallet_checks(), newest_drills()
     killed = kill_file().exists()
     return [
         _account(
@@ -131,6 +134,8 @@ def safety_now(now: datetime) -> list[AccountNow]:
                 open_trades=trades[account.pk],
                 unresolved=orders[account.pk],
                 longest=longest.get(account.pk, (0, 0)),
+                wallet=wallet.get(account.pk, ()),
+                drill=drills.get(account.pk),
                 killed=killed,
                 now=now,
             )
@@ -167,9 +172,20 @@ def _account(known: _Known) -> AccountNow:
         _unknown_orders(known),
         _stops(known),
         _external(known),
+        _orphans(known),
+        wallet_check_line(known.wallet, known.now),
+        drill_line(known.drill, known.now),
         *_links(known),
     )
-    return AccountNow(known.account.pk, known.account.name, known.account.mode, checks)
+    orphans = known.lease.orphan_orders if known.lease else []
+    return AccountNow(
+        known.account.pk,
+        known.account.name,
+        known.account.mode,
+        checks,
+        cover_rows(known.open_trades, known.now, heard=known.hears),
+        orphan_rows(orphans),
+    )
 
 
 def _holder(known: _Known) -> Check:
@@ -303,6 +319,15 @@ def _external(known: _Known) -> Check:
         return _said(known, Check("Others' positions", GOOD, "None on this account."))
     text = f"Not ours and not touched: {', '.join(str(symbol) for symbol in symbols)}."
     return _said(known, Check("Others' positions", WARNING, text))
+
+
+def _orphans(known: _Known) -> Check:
+    name = "Orphan orders"
+    n = len(known.lease.orphan_orders) if known.lease else 0
+    if not n:
+        return _said(known, Check(name, GOOD, "Every order on the exchange is explained."))
+    text = f"{n} on the exchange that nothing here explains; left alone, listed below."
+    return _said(known, Check(name, WARNING, text))
 
 
 def _links(known: _Known) -> Iterator[Check]:

@@ -57,10 +57,10 @@ def test_page_works_without_an_account(console: Client, name: str) -> None:
         ("overview", 28),
         ("cycles", 10),
         ("trades", 12),
-        ("bots", 9),
+        ("bots", 10),
         ("events", 9),
         ("kill", 10),
-        ("plug", 9),
+        ("plug", 10),
     ],
 )
 def test_page_asks_no_more_for_more_rows(
@@ -86,7 +86,7 @@ def test_page_asks_no_more_for_more_rows(
 def test_cycle_page_shows_the_whole_decision(
     console: Client, desk: Desk, django_assert_max_num_queries: Any
 ) -> None:
-    with django_assert_max_num_queries(12):
+    with django_assert_max_num_queries(13):
         text = console.get(reverse("cycle", args=[desk.cycle.pk])).content.decode()
     for part in (
         "EMA 20 rises above EMA 50.",
@@ -117,7 +117,7 @@ def test_rejected_symbol_says_why_in_words(console: Client, desk: Desk) -> None:
 def test_trade_page_shows_the_whole_trade(
     console: Client, desk: Desk, django_assert_max_num_queries: Any
 ) -> None:
-    with django_assert_max_num_queries(15):
+    with django_assert_max_num_queries(16):
         text = console.get(reverse("trade", args=[desk.closed.pk])).content.decode()
     # 5,994 - 5,820 = 174 gross, less 6.50 fees and 0.40 funding.
     for part in ("+174.00", "−6.50", "−0.40", "+167.10", "+1.80 R", "180 ms", "Take profit"):
