@@ -26,6 +26,7 @@ from trading.backtest.prices import MarketPrices, Prices
 from trading.backtest.rows import data_end, entry_of_signal, exits_of
 from trading.choices import CancelReason, CounterfactualState, SignalState
 from trading.domain.exits import ExitSettingsInvalid
+from trading.errors import TradingError
 from trading.models import Counterfactual, Signal
 
 logger = structlog.get_logger(__name__)
@@ -62,11 +63,16 @@ def counterfactuals_run(market_for: Callable[[ExchangeAccount], MarketData]) -> 
     """Follow every account's; one without prices leaves the others alone."""
     total = FollowCount()
     followed = Q(signals__counterfactual__state=CounterfactualState.FOLLOWED)
-    fresh = Q(signals__state__in=STOPPED, signals__counterfactual=None)
+    fresh = Q(
+        signals__state__in=STOPPED,
+        signals__cycle__attempt=0,
+        signals__entry_price__isnull=False,
+        signals__counterfactual=None,
+    )
     for account in ExchangeAccount.objects.filter(followed | fresh).distinct():
         try:
             count = counterfactuals_follow(account, market_for(account))
-        except (MarketDataError, ExchangeError) as exc:
+        except (MarketDataError, ExchangeError, TradingError) as exc:
             logger.warning("nothing could be followed", account=account.pk, error=str(exc))
             continue
         total.created += count.created

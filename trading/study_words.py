@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from trading.backtest.study import RandomStudy
 from trading.counterfactual_table import FEW, Outcomes
+from trading.funnel import stage_label
 
 NONE = "–"
 
@@ -20,7 +21,7 @@ def rule_words(rows: Sequence[Outcomes], without: Sequence[tuple[str, int]]) -> 
     lines += [_rule_line(row) for row in rows] or ["  no rule stopped a signal with prices"]
     if any(row.few for row in rows):
         lines.append(f"  * fewer than {FEW} outcomes: too few to lean on")
-    known = ", ".join(f"{count} {_label(rule)}" for rule, count in without)
+    known = ", ".join(f"{count} {stage_label(rule)}" for rule, count in without)
     if known:
         lines.append(f"  without prices, so it can't be known: {known}")
     return lines
@@ -33,7 +34,7 @@ def _rule_line(row: Outcomes) -> str:
         interval = f"{row.mean_interval[0]:+.3f} to {row.mean_interval[1]:+.3f}"
     total = NONE if row.sum_r is None else f"{row.sum_r:+.1f}"
     return (
-        f"  {_label(row.name):<22}{row.count:>8}{row.ended:>7}{row.won:>6}{mean:>9}  "
+        f"  {stage_label(row.name):<22}{row.count:>8}{row.ended:>7}{row.won:>6}{mean:>9}  "
         f"{interval:<18}{total:>9}  {row.effect}{' *' if row.few else ''}"
     )
 
@@ -58,8 +59,3 @@ def random_words(study: RandomStudy | None) -> list[str]:
     if study.mean_r < 0:
         lines.append("  These defaults lost money in this period, after costs.")
     return lines
-
-
-def _label(rule: str) -> str:
-    words = {"rr_net": "net reward/risk", "none": "no setup", "": "no rule"}
-    return words.get(rule, rule.replace("_", " "))

@@ -9,6 +9,7 @@ from django.utils import timezone
 from analysis.models import AnalystProfile, ChartUpload
 from exchange.models import ExchangeAccount
 from trading.canaries import canaries_run
+from trading.counterfactual import counterfactuals_run
 from trading.cycle.run import cycle_run as run_cycle
 from trading.cycle.schedule import cycles_create_due, cycles_requeue
 from trading.models import Cycle
@@ -49,6 +50,12 @@ def upload_read(upload_id: int, profile_id: int, account_id: int) -> str:
 def canaries() -> int:
     """Ask the golden set of each model that trades."""
     return canaries_run(WALL)
+
+
+@shared_task(name="trading.tasks.counterfactuals", ignore_result=True)
+def counterfactuals() -> str:
+    """Follow signals that never traded to the outcome they would have had."""
+    return str(counterfactuals_run(market_for))
 
 
 @shared_task(name="trading.tasks.old_evidence", ignore_result=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 
 from exchange.candles import CandleWindow, to_ms
 from exchange.choices import Mode
+from exchange.errors import CandlesUnavailable
 from exchange.market.archive import Archive, default_archive
 from exchange.market.clock import SteppedClock
 from exchange.market.replay import ReplayMarket
@@ -37,13 +39,19 @@ from trading.models import Bot, Counterfactual, Signal
 pytestmark = pytest.mark.django_db
 
 # Up through the target (99,900) of the long that factories make; and down through its stop.
-UP = [97000 + 20 * n for n in range(240)]
-DOWN = [97000 - 20 * n for n in range(240)]
+UP: list[float] = [97000 + 20 * n for n in range(240)]
+DOWN: list[float] = [97000 - 20 * n for n in range(240)]
+
+RESTING: dict[str, Any] = {
+    "order_type": "limit",
+    "time_in_force": "gtc",
+    "limit_price": Decimal(96500),
+}
 
 
-def candles(closes: list[float], *, start_minute: int = -60) -> CandleWindow:
+def candles(closes: Sequence[float], *, start_minute: int = -60) -> CandleWindow:
     """Minutes from an hour before noon on; quiet at 97,000 until noon."""
-    close = np.array([97000.0] * -start_minute + closes)
+    close = np.array([97000.0] * -start_minute + [*closes])
     open_ = np.concatenate([close[:1], close[:-1]])
     first = to_ms(NOON) + start_minute * 60_000
     return CandleWindow(
@@ -68,16 +76,15 @@ def market_of(window: CandleWindow, minutes: int) -> ReplayMarket:
 
 @pytest.fixture
 def bot() -> Bot:
-    bot: Bot = BotFactory(account=AccountFactory(mode=Mode.PAPER))
-    RiskLimitsFactory(account=bot.account, version=1)
+    bot = BotFactory.create(account=AccountFactory.create(mode=Mode.PAPER))
+    RiskLimitsFactory.create(account=bot.account, version=1)
     return bot
 
 
 def stopped(bot: Bot, minutes: int = 0, **changes: Any) -> Signal:
     """A long that the reward rule rejected, unless told otherwise."""
-    cycle = CycleFactory(bot=bot, boundary=NOON + minutes * MINUTE)
-    signal: Signal = SignalFactory(cycle=cycle, rejected="state" not in changes, **changes)
-    return signal
+    cycle = CycleFactory.create(bot=bot, boundary=NOON + minutes * MINUTE)
+    return SignalFactory.create(cycle=cycle, rejected="state" not in changes, **changes)
 
 
 def follow_until(bot: Bot, window: CandleWindow, minutes: int) -> Counterfactual:
@@ -121,18 +128,16 @@ def test_following_goes_on_where_it_stood_and_ends_once(bot: Bot) -> None:
 
 
 def test_an_entry_that_nothing_reaches_is_unfilled(bot: Bot) -> None:
-    resting = {"order_type": "limit", "time_in_force": "gtc", "limit_price": Decimal(96500)}
-    stopped(bot, entry_price=Decimal(96500), **resting)
+    stopped(bot, entry_price=Decimal(96500), **RESTING)
     row = follow_until(bot, candles([97000.0] * 240), 239)
     assert row.state == CounterfactualState.UNFILLED
     assert row.r_multiple is None
 
 
 def test_a_reading_that_turned_takes_the_entry_back(bot: Bot) -> None:
-    resting = {"order_type": "limit", "time_in_force": "gtc", "limit_price": Decimal(96500)}
-    first = stopped(bot, entry_price=Decimal(96500), **resting)
-    later = SignalFactory(
-        cycle=CycleFactory(bot=bot, boundary=NOON + 15 * MINUTE),
+    first = stopped(bot, entry_price=Decimal(96500), **RESTING)
+    later = SignalFactory.create(
+        cycle=CycleFactory.create(bot=bot, boundary=NOON + 15 * MINUTE),
         state=SignalState.REJECTED,
         rule="none",
         direction="none",
@@ -173,9 +178,9 @@ def test_signals_without_prices_are_counted_and_not_followed(bot: Bot) -> None:
 
 
 def test_traded_signals_and_runs_by_hand_are_left_out(bot: Bot) -> None:
-    SignalFactory(cycle=CycleFactory(bot=bot, boundary=NOON))
-    by_hand = CycleFactory(bot=bot, boundary=NOON, attempt=1)
-    SignalFactory(cycle=by_hand, rejected=True)
+    SignalFactory.create(cycle=CycleFactory.create(bot=bot, boundary=NOON))
+    by_hand = CycleFactory.create(bot=bot, boundary=NOON, attempt=1)
+    SignalFactory.create(cycle=by_hand, rejected=True)
     counterfactuals_follow(bot.account, market_of(candles(UP), 239))
     assert not Counterfactual.objects.exists()
 
@@ -197,11 +202,11 @@ def test_each_rule_shows_what_it_saved_or_cost(bot: Bot) -> None:
 
 
 def test_each_refusal_counts_for_the_person_who_gave_it(bot: Bot) -> None:
-    person = UserFactory(username="ada")
+    person = UserFactory.create(username="ada")
     refused = stopped(bot, state=SignalState.REFUSED)
-    ApprovalFactory(signal=refused, decision=ApprovalDecision.REFUSED, actor=person)
+    ApprovalFactory.create(signal=refused, decision=ApprovalDecision.REFUSED, actor=person)
     expired = stopped(bot, 1, state=SignalState.EXPIRED)
-    ApprovalFactory(signal=expired, decision=ApprovalDecision.EXPIRED)
+    ApprovalFactory.create(signal=expired, decision=ApprovalDecision.EXPIRED)
     counterfactuals_follow(bot.account, market_of(candles(UP), 239))
     rows = {row.name: row for row in outcomes_by_person(bot.account)}
     assert set(rows) == {"ada", NOBODY}
@@ -211,11 +216,9 @@ def test_each_refusal_counts_for_the_person_who_gave_it(bot: Bot) -> None:
 
 
 def test_an_account_without_prices_leaves_the_others_alone(bot: Bot) -> None:
-    from exchange.errors import CandlesUnavailable
-
     stopped(bot)
-    other = BotFactory(account=AccountFactory(mode=Mode.PAPER))
-    RiskLimitsFactory(account=other.account, version=1)
+    other = BotFactory.create(account=AccountFactory.create(mode=Mode.PAPER))
+    RiskLimitsFactory.create(account=other.account, version=1)
     stopped(other)
     market = market_of(candles(UP), 239)
 

@@ -23,6 +23,7 @@ from trading.choices import RiskProfile
 from trading.counterfactual import counterfactuals_follow
 from trading.counterfactual_table import outcomes_by_rule, unknowable
 from trading.errors import ActionRefused
+from trading.funnel import FunnelQuery, funnel_get
 from trading.management.replaying import (
     add_period,
     period,
@@ -31,7 +32,7 @@ from trading.management.replaying import (
     telling,
 )
 from trading.management.stored import history_notes
-from trading.reports import funnel, run_report
+from trading.reports import run_report
 from trading.stepped import SteppedDriver
 from trading.study_words import random_words, rule_words
 from trading.wiring import stepped_market_for
@@ -119,7 +120,7 @@ def _write(
     folder.mkdir(parents=True, exist_ok=True)
     figures: dict[str, Any] = {
         "symbols": list(market.symbols()),
-        "funnel": dict(funnel(account)),
+        "funnel": {stage.key: stage.count for stage in funnel_get(FunnelQuery(account)).stages},
         "rules": [
             {
                 "rule": row.name,
