@@ -20,7 +20,14 @@ from django.db import connections
 
 from config.environment import load_environment, prepare_data_folder
 
-BENCHES = ("bench.chart", "bench.analysis", "bench.cycle", "bench.replay", "bench.latency")
+BENCHES = (
+    "bench.chart",
+    "bench.analysis",
+    "bench.cycle",
+    "bench.replay",
+    "bench.statistics",
+    "bench.latency",
+)
 
 
 def main() -> None:

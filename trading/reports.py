@@ -2,56 +2,26 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from datetime import timedelta
 
 from django.db.models import Count
 
 from exchange.models import ExchangeAccount
-from trading.choices import ExitReason, SignalState, TradeState
-from trading.domain.performance import (
-    ClosedTrade,
-    Performance,
-    max_drawdown,
-    performance,
-)
-from trading.models import Cycle, EquityPoint, Signal, Trade
+from trading.choices import ExitReason, TradeState
+from trading.domain.statistics import Statistics
+from trading.domain.statistics.figures import figures
+from trading.funnel import FunnelQuery, funnel_get, funnel_words
+from trading.models import Cycle, Trade
+from trading.results import Chosen, equity_curve, results_read
 from trading.selectors import LIVE_TRADES
-
-
-def closed_trades(account: ExchangeAccount) -> list[ClosedTrade]:
-    """Results of the account's closed trades, oldest first."""
-    rows = Trade.objects.filter(account=account, state=TradeState.CLOSED).order_by("closed_market")
-    return [
-        ClosedTrade(
-            net_pnl=row.net_pnl,
-            fees=row.fees,
-            funding=row.funding,
-            r_multiple=row.r_multiple,
-            held=row.closed_market - row.opened_market
-            if row.closed_market and row.opened_market
-            else timedelta(),
-        )
-        for row in rows
-    ]
-
-
-def funnel(account: ExchangeAccount) -> list[tuple[str, int]]:
-    """How many signals each rule stopped, largest first; what no rule stopped goes by its state,
-    and "traded" is what became an order."""
-    rows = Signal.objects.filter(account=account)
-    counts = Counter(
-        rule or ("traded" if state == SignalState.EXECUTING else state)
-        for rule, state in rows.values_list("rule", "state")
-    )
-    return counts.most_common()
 
 
 def run_report(account: ExchangeAccount, took_s: float) -> str:
     """Cycles, funnel, trades and money of one run, as lines."""
     cycles = Cycle.objects.filter(bot__account=account).count()
-    stages = ", ".join(f"{count} {_stage_label(stage)}" for stage, count in funnel(account))
-    curve = [p.equity for p in EquityPoint.objects.filter(account=account).order_by("time")]
+    results = results_read(Chosen([account.pk]))
+    curve, _ = equity_curve(account)
+    result = figures(results.columns, results.left_out, equity=curve)
     reasons = (
         Trade.objects.filter(account=account, state=TradeState.CLOSED)
         .values_list("exit_reason")
@@ -60,21 +30,18 @@ def run_report(account: ExchangeAccount, took_s: float) -> str:
     )
     lines = [
         f"{account}: {cycles} cycles in {took_s:.0f} s",
-        f"funnel: {stages}",
-        *_money_lines(performance(closed_trades(account)), account),
+        f"funnel: {funnel_words(funnel_get(FunnelQuery(account)))}",
+        *_money_lines(result, account),
         "exits: " + (", ".join(f"{n} {_exit_label(key)}" for key, n in reasons) or "none"),
         f"still open: {Trade.objects.filter(account=account, state__in=LIVE_TRADES).count()}",
     ]
-    drawdown = max_drawdown(curve)
-    if drawdown is not None:
-        lines.append(f"max drawdown: {drawdown.amount:.2f} USDT ({drawdown.share:.2%})")
+    fall = result.drawdown
+    if fall is not None:
+        share = "–" if fall.share is None else f"{fall.share:.2%}"
+        lines.append(f"max drawdown: {fall.amount:.2f} USDT ({share})")
+    if result.left_out:
+        lines.append(f"left out: {result.left_out} trades that cannot be verified")
     return "\n".join(lines)
-
-
-def _stage_label(stage: str) -> str:
-    """A stage of the funnel in the words of the console."""
-    words = {"rr_net": "net reward/risk", "none": "no setup", "": "accepted"}
-    return words.get(stage, stage.replace("_", " "))
 
 
 def _exit_label(reason: str) -> str:
@@ -87,7 +54,7 @@ def _span_text(span: timedelta) -> str:
     return f"{hours} h {minutes} min" if hours else f"{minutes} min"
 
 
-def _money_lines(result: Performance, account: ExchangeAccount) -> list[str]:
+def _money_lines(result: Statistics, account: ExchangeAccount) -> list[str]:
     hold = result.average_hold
     if result.win_rate is None or result.win_rate_interval is None or hold is None:
         return ["no closed trades"]

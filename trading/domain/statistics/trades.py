@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -171,14 +171,14 @@ def labels_of(trades: Sequence[ClosedTrade], columns: Columns) -> dict[Dimension
     """Every dimension of ``trades``, in the order of ``columns``, which are theirs."""
     order = np.argsort([micros(trade.closed) for trade in trades], kind="stable")
     named = {
-        Dimension.BOT: factorised(trade.bot for trade in trades),
-        Dimension.SYMBOL: factorised(trade.symbol for trade in trades),
-        Dimension.TIMEFRAME: factorised(trade.timeframe for trade in trades),
-        Dimension.PROMPT: factorised(trade.prompt for trade in trades),
-        Dimension.ANALYST: factorised(trade.analyst for trade in trades),
-        Dimension.DIRECTION: factorised(trade.direction for trade in trades),
-        Dimension.EXIT_REASON: factorised(trade.exit_reason for trade in trades),
-        Dimension.MODE: factorised(trade.mode for trade in trades),
+        Dimension.BOT: factorised([trade.bot for trade in trades]),
+        Dimension.SYMBOL: factorised([trade.symbol for trade in trades]),
+        Dimension.TIMEFRAME: factorised([trade.timeframe for trade in trades]),
+        Dimension.PROMPT: factorised([trade.prompt for trade in trades]),
+        Dimension.ANALYST: factorised([trade.analyst for trade in trades]),
+        Dimension.DIRECTION: factorised([trade.direction for trade in trades]),
+        Dimension.EXIT_REASON: factorised([trade.exit_reason for trade in trades]),
+        Dimension.MODE: factorised([trade.mode for trade in trades]),
     }
     return {key: labels.take(order) for key, labels in named.items()} | counted_labels(columns)
 
@@ -208,18 +208,17 @@ def bucket_of(confidence: Floats) -> NDArray[np.int32]:
     return found.astype(np.int32)
 
 
-def factorised(values: Iterable[Hashable]) -> Labels:
+def factorised(values: Sequence[Hashable]) -> Labels:
     """Codes of values in the order of their first appearance."""
-    seen: dict[Hashable, int] = {}
-    codes = [seen.setdefault(value, len(seen)) for value in values]
+    seen = {value: code for code, value in enumerate(dict.fromkeys(values))}
+    codes = [seen[value] for value in values]
     return Labels(np.array(codes, dtype=np.int32), tuple(str(name) for name in seen))
 
 
-def _money(values: Iterable[Decimal]) -> Ints:
-    return np.array(list(map(units, values)), dtype=np.int64)
+def _money(values: Sequence[Decimal]) -> Ints:
+    return np.array([int(value * SCALE) for value in values], dtype=np.int64)
 
 
-def _floats(values: Iterable[Decimal | None]) -> Floats:
-    return np.array(
-        [np.nan if value is None else float(value) for value in values], dtype=np.float64
-    )
+def _floats(values: Sequence[Decimal | None]) -> Floats:
+    """NaN for None, which is what NumPy makes of it."""
+    return np.array(values, dtype=np.float64)
