@@ -86,8 +86,8 @@ class Life:
             account=self.account, symbols=list(SYMBOLS), exit_settings=STILL.as_json()
         )
         open_ledger(self.account, self.market.now())
-        lease = AccountLease(self.account, self.clock)
-        assert lease.acquire()
+        self._lease = AccountLease(self.account, self.clock)
+        assert self._lease.acquire()
         self.client = PaperExchange(self.account, self.market)
         self.trader = Trader(
             Desk(
@@ -95,7 +95,7 @@ class Life:
                 client=self.client,
                 market=self.market,
                 clock=self.clock,
-                lease=lease,
+                lease=self._lease,
             )
         )
         self.trader.start()
@@ -109,6 +109,7 @@ class Life:
                 self._reach(moment)
                 self._approve(self.dice.randrange(1, 6))
                 self._rounds()
+        self._lease.release()
         self.played.days = days
         self.played.entries = entries_of(self.account, self.market.closes)
         self._tell(first, days)

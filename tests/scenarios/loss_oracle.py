@@ -163,7 +163,8 @@ def _risk(order: PaperOrder, qty: Decimal) -> Decimal:
     assert order.price is not None
     assert order.stop_loss is not None
     distance = abs(order.price - order.stop_loss)
-    return qty * (distance + order.price * TAKER + order.stop_loss * (TAKER + SLIPPAGE))
+    costs = order.price * TAKER + order.stop_loss * (TAKER + SLIPPAGE)
+    return qty * Decimal(distance + costs)
 
 
 def _filled(order: PaperOrder, before: Sequence[PaperExecution]) -> Decimal:
