@@ -104,6 +104,7 @@ def exposures_of(
                 working=working,
                 entry_cost_rate=instrument.taker_fee if working else ZERO,
                 bot_id=trade.bot_id,
+                confidence=entry.signal.confidence if working and entry and entry.signal else None,
             )
             for qty, price, working in parts
             if qty > 0
@@ -140,7 +141,7 @@ def unrealised_pnl(trades: Iterable[Trade], market: MarketData) -> Decimal:
 def live_entries(account: ExchangeAccount) -> dict[int, Order]:
     """Working entry orders by trade id."""
     rows = Order.objects.filter(account=account, role=OrderRole.ENTRY, state__in=LIVE)
-    return {row.trade_id: row for row in rows}
+    return {row.trade_id: row for row in rows.select_related("signal")}
 
 
 def doubts_of(account: ExchangeAccount, wall_now: datetime, lease: Lease | None) -> tuple[str, ...]:

@@ -41,6 +41,7 @@ from trading.domain.invalid import SettingsInvalid
 from trading.domain.opposite import HeldTrade, only_positions, turned, with_reversals
 from trading.domain.pipeline import Decision, decide
 from trading.domain.portfolio import Portfolio
+from trading.domain.replacement import at_best
 from trading.domain.risk import gate
 from trading.domain.settings import BotSettings
 from trading.domain.signal import Reading
@@ -159,7 +160,7 @@ class _Run:
                 view = market_view(self.market, symbol, settings)
                 self.views[symbol] = view
                 verdicts = (
-                    *gate(symbol, portfolio, settings),
+                    *gate(symbol, at_best(symbol, portfolio, settings), settings),
                     *symbol_rules(view, settings),
                     *analyst,
                 )

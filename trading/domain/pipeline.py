@@ -24,6 +24,7 @@ from trading.domain.filters import (
     symbol_rules,
 )
 from trading.domain.portfolio import Exposure, Portfolio
+from trading.domain.replacement import replaceable, would_replace
 from trading.domain.risk import account_factors, direction_rules, gate, money_rules
 from trading.domain.settings import BotSettings
 from trading.domain.signal import (
@@ -72,19 +73,22 @@ def decide(
     """Validate, rank and size; the best signals take the free slots one after the other.
 
     Each accepted signal counts as held when the next one is sized, so together they keep every
-    limit. Rank: confidence, then net reward to risk, then symbol.
+    limit. One of them may count on the slot of an unfilled entry that is worse. Rank:
+    confidence, then net reward to risk, then symbol.
     """
     settled = [_judge(reading, portfolio, settings, now) for reading in readings]
     passed = sorted(
         (index for index, item in enumerate(settled) if not item.rule),
         key=lambda index: _rank_key(settled[index]),
     )
-    held, rank = portfolio, 0
+    held, rank, replaced = portfolio, 0, False
     for index in passed:
-        decision, exposure = _size(settled[index], held, settings, readings[index])
+        old = None if replaced else _slot_for(settled[index].proposal, held, settings)
+        room = held if old is None else held.without_entry(old.symbol)
+        decision, exposure = _size(settled[index], room, settings, readings[index])
         if exposure is not None:
             rank += 1
-            held = held.with_signal(exposure)
+            held, replaced = room.with_signal(exposure), replaced or old is not None
             decision = replace(decision, rank=rank)
         settled[index] = decision
     return tuple(settled)
@@ -104,11 +108,17 @@ def _judge(
     ordered = still_ordered(proposal)
     if not ordered.passed:
         return Decision(rec.symbol, proposal, None, (found, ordered))
+    old = _slot_for(proposal, portfolio, settings)
+    swap: tuple[Verdict, ...] = ()
+    if old is not None:
+        swap = (would_replace(proposal.confidence.value, old, settings),)
+        portfolio = portfolio.without_entry(old.symbol)
     verdicts = (
         found,
         ordered,
         grounded(reading),
         agreed(rec),
+        *swap,
         *validate(proposal, reading, portfolio, settings, now),
         *gate(rec.symbol, portfolio, settings),
         *direction_rules(rec.symbol, rec.direction, portfolio, settings),
@@ -116,6 +126,15 @@ def _judge(
         *signal_rules(proposal.direction, proposal.stop_distance, reading.view, settings),
     )
     return Decision(rec.symbol, proposal, None, verdicts)
+
+
+def _slot_for(
+    proposal: Proposal | None, portfolio: Portfolio, settings: BotSettings
+) -> Exposure | None:
+    """The working entry that the signal would replace, if any."""
+    if proposal is None:
+        return None
+    return replaceable(proposal.symbol, proposal.confidence.value, portfolio, settings)
 
 
 def _rank_key(decision: Decision) -> tuple[Decimal, Decimal, str]:

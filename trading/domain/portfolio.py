@@ -21,7 +21,8 @@ class Exposure:
     ``qty`` is what is open or may still be bought; ``price`` the average entry or the worst
     price of a working entry; ``exit_cost_rate`` the share of the stop price that closing takes;
     ``margin`` what the venue holds back for it; ``entry_cost_rate`` the share of ``price`` that
-    the entry will still cost, 0 once it is paid.
+    the entry will still cost, 0 once it is paid. ``confidence`` is that of the signal behind a
+    working entry.
     """
 
     symbol: str
@@ -34,6 +35,7 @@ class Exposure:
     working: bool
     entry_cost_rate: Decimal = ZERO
     bot_id: int = 0
+    confidence: Decimal | None = None
 
     @property
     def notional(self) -> Decimal:

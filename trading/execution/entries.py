@@ -27,12 +27,16 @@ from trading.domain.exits import ExitSettingsInvalid
 from trading.domain.invalid import SettingsInvalid
 from trading.domain.ownership import symbol_closed
 from trading.domain.pipeline import ApprovedSignal, admit
+from trading.domain.portfolio import Exposure
+from trading.domain.replacement import RULE as REPLACEMENT
+from trading.domain.replacement import Exchanged, replaceable
 from trading.domain.signal import drifted
 from trading.domain.sizing import minimum_order
 from trading.domain.verdict import Verdict
 from trading.events import record
 from trading.execution.desk import Desk
 from trading.execution.executor import enter
+from trading.execution.replacement import Replacing
 from trading.market_view import market_view
 from trading.models import Approval, Command, Signal, Trade
 from trading.payload import payload_hash
@@ -43,11 +47,19 @@ from trading.settings_of import bot_settings, limits_current
 logger = structlog.get_logger(__name__)
 
 
-def enter_approved(desk: Desk) -> bool:
+def enter_approved(desk: Desk, replacing: Replacing | None = None) -> bool:
     """Admit and send every approved signal, best rank first. True if any was there.
 
-    One that turns a trade waits until that trade is closed.
+    One that turns a trade waits until that trade is closed; one that takes the slot of a worse
+    entry waits in ``replacing`` until that is gone, and is dropped without it.
     """
+    answered = replacing.answers() if replacing is not None else []
+    for signal, answer in answered:
+        if answer is Exchanged.PLACE:
+            _admit(desk, signal, None)
+        else:
+            text = "The entry it was to replace has filled, or was not known to be gone in time."
+            _drop(desk, signal, _failed(REPLACEMENT, text))
     rows = Signal.objects.filter(account=desk.account, state=SignalState.APPROVED)
     signals = list(
         rows.select_related("bot", "analysis__profile", "analysis__prompt_version", "cycle")
@@ -60,8 +72,8 @@ def enter_approved(desk: Desk) -> bool:
         )
         if claimed == 1:
             fault_point("K8")
-            _admit(desk, signal)
-    return bool(signals)
+            _admit(desk, signal, replacing)
+    return bool(signals or answered)
 
 
 def _turned_trades() -> QuerySet[Trade]:
@@ -77,9 +89,10 @@ def _turned_trades() -> QuerySet[Trade]:
     )
 
 
-def _admit(desk: Desk, signal: Signal) -> None:
+def _admit(desk: Desk, signal: Signal, replacing: Replacing | None) -> None:
+    """Send the signal, drop it, or first ask for the slot that it was promised."""
     try:
-        refused = _refusal(desk, signal)
+        refused, old = _refusal(desk, signal, may_replace=replacing is not None)
     except (MarketDataError, ExchangeError) as exc:
         _drop(desk, signal, _failed("data", f"No fresh data to admit it: {exc}"))
         return
@@ -91,12 +104,45 @@ def _admit(desk: Desk, signal: Signal) -> None:
         return
     if refused is not None:
         _drop(desk, signal, refused)
-        return
-    enter(desk, signal)
+    elif old is None or replacing is None:
+        enter(desk, signal)
+    elif not replacing.begin(signal, old.symbol):
+        _drop(desk, signal, _failed(REPLACEMENT, "The entry it was to replace is not there."))
 
 
-def _refusal(desk: Desk, signal: Signal) -> Verdict | None:
-    """The rule that says no to the approved payload now, or None."""
+def _refusal(
+    desk: Desk, signal: Signal, *, may_replace: bool
+) -> tuple[Verdict | None, Exposure | None]:
+    """The rule that says no to the approved payload now, or None; and the entry in whose place it
+    is let in, if any."""
+    refused = _standing_refusal(desk, signal)
+    if refused is not None:
+        return refused, None
+    settings = bot_settings(signal.bot, limits_current(desk.account), desk.market.now())
+    asked = desk.clock.monotonic()
+    quote = desk.market.quote(signal.symbol)
+    portfolio = portfolio_get(
+        account=desk.account,
+        market=desk.market,
+        settings=settings,
+        wall_now=desk.clock.now(),
+        wallet=desk.client.balance().wallet,
+        without=signal,
+        bot=signal.bot,
+    )
+    promised = may_replace and any(one["rule"] == REPLACEMENT for one in signal.verdicts)
+    old = replaceable(signal.symbol, signal.confidence, portfolio, settings) if promised else None
+    if old is not None:
+        portfolio = portfolio.without_entry(old.symbol)
+    age_s = Decimal(str(round(desk.clock.monotonic() - asked, 3)))
+    view = market_view(desk.market, signal.symbol, settings)
+    now = desk.market.now()
+    admission = admit(_approved(desk, signal), portfolio, quote, age_s, settings, now, view)
+    return admission.refused_by, old
+
+
+def _standing_refusal(desk: Desk, signal: Signal) -> Verdict | None:
+    """What needs no price to say no."""
     if payload_hash(signal) != signal.payload_hash:
         return _failed("payload", "The payload is not the one that was approved.")
     if desk.entries_after is not None and signal.cycle.boundary <= desk.entries_after:
@@ -112,25 +158,7 @@ def _refusal(desk: Desk, signal: Signal) -> Verdict | None:
     if refused:
         return _failed("analyst", refused)
     closed = symbol_closed(desk.market.instrument(signal.symbol))
-    if closed:
-        return _failed("symbol_closed", closed)
-    settings = bot_settings(bot, limits_current(desk.account), desk.market.now())
-    asked = desk.clock.monotonic()
-    quote = desk.market.quote(signal.symbol)
-    portfolio = portfolio_get(
-        account=desk.account,
-        market=desk.market,
-        settings=settings,
-        wall_now=desk.clock.now(),
-        wallet=desk.client.balance().wallet,
-        without=signal,
-        bot=bot,
-    )
-    age_s = Decimal(str(round(desk.clock.monotonic() - asked, 3)))
-    view = market_view(desk.market, signal.symbol, settings)
-    now = desk.market.now()
-    admission = admit(_approved(desk, signal), portfolio, quote, age_s, settings, now, view)
-    return admission.refused_by
+    return _failed("symbol_closed", closed) if closed else None
 
 
 def _approved(desk: Desk, signal: Signal) -> ApprovedSignal:

@@ -40,6 +40,7 @@ from trading.execution.heartbeat import unsafe_reasons
 from trading.execution.peak import PeakGuard
 from trading.execution.protection import Protector
 from trading.execution.protection_file import DeskProtection
+from trading.execution.replacement import Replacing
 from trading.execution.resolver import Resolver
 from trading.execution.settling import OVER_TRADES, settle_trades
 from trading.execution.sight import Sight
@@ -68,6 +69,7 @@ class Trader:
         self.commands = CommandRunner(desk)
         self._exits = ExitManager(desk)
         self._withdrawal = Withdrawal(desk)
+        self._replacing = Replacing(desk)
         self._protector = Protector(desk)
         self._resolver = Resolver(desk)
         self._comparing = Comparing(desk)
@@ -143,7 +145,7 @@ class Trader:
             self._comparing.run()
         self._note_doubts()
         self._safely(self._peak.watch, open_trades, booked.wallet_changed)
-        entered = self._days.known() and enter_approved(desk)
+        entered = self._days.known() and enter_approved(desk, self._replacing)
         self._safely(self._equity, booked)
         if self._comparing.due:
             self._comparing.run()

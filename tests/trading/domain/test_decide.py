@@ -75,6 +75,7 @@ def test_an_accepted_signal_shows_every_rule_once_and_its_text() -> None:
         "consecutive_losses",
         "occupied",
         "group",
+        "blackout",
         "cooldown",
         "same_direction",
         "same_side_cooldown",
