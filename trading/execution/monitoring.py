@@ -107,6 +107,9 @@ class Monitor:
         found: list[Candle] = []
         expected, now = first, self._desk.market.now()
         for candle in candles:
+            if candle.open_time < expected:
+                # The same one once more.
+                continue
             hole = candle.open_time > expected
             if hole and self._desk.live and now - candle.open_time < PATIENCE:
                 break
