@@ -31,7 +31,7 @@ LIMIT = Decimal("0.03")
 RISK = Decimal("0.007")
 # Days that share one account; then a new one begins, whatever the old one has lost.
 LIFE = 10
-MOMENTS = 10
+MOMENTS = 6
 
 
 @dataclass
