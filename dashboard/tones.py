@@ -16,6 +16,7 @@ from trading.choices import (
     StepStatus,
     TradeState,
     TradingStateName,
+    WalletCheckState,
 )
 
 KINDS: dict[str, type[Labelled]] = {
@@ -33,11 +34,13 @@ KINDS: dict[str, type[Labelled]] = {
     "step": StepStatus,
     "trade": TradeState,
     "trading": TradingStateName,
+    "wallet": WalletCheckState,
 }
 
 GOOD = frozenset(
     {
         "active",
+        "agreed",
         "running",
         "completed",
         "done",
@@ -67,11 +70,13 @@ WARN = frozenset(
         "expired",
         "unknown",
         "late",
+        "mended",
         "reader",
+        "unread",
     }
 )
 INFO = frozenset({"notice"})
-BAD = frozenset({"halted", "failed", "rejected", "critical", "safe"})
+BAD = frozenset({"differs", "halted", "failed", "rejected", "critical", "safe"})
 TONES = {"good": GOOD, "warn": WARN, "bad": BAD, "info": INFO}
 
 

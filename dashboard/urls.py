@@ -7,6 +7,7 @@ from django.urls import path
 
 from dashboard.api.views import SnapshotView
 from dashboard.views import (
+    accounting,
     analysts,
     charts,
     connect,
@@ -53,6 +54,9 @@ urlpatterns = [
     path("connect/fix/<slug:fix>/", connect.connect_fix, name="connect_fix"),
     path("connect/create/", connect.connect_create, name="connect_create"),
     path("connect/forget/", connect.connect_forget, name="connect_forget"),
+    path("accounting/", accounting.accounting, name="accounting"),
+    path("accounting/ledger.csv", accounting.ledger_file, name="ledger_file"),
+    path("accounting/compare/", accounting.wallet_compare, name="wallet_compare"),
     path("kill/", control.kill, name="kill"),
     path("plug/", control.plug, name="plug"),
     path("charts/<int:analysis_id>.png", charts.analysis_chart, name="chart"),
