@@ -100,10 +100,15 @@ def counterfactuals_follow(account: ExchangeAccount, market: MarketData) -> Foll
 
 def _begin(account: ExchangeAccount) -> int:
     """A row for each stopped signal with prices; what nobody proposed can't be followed."""
-    fresh = stopped_signals(account).filter(counterfactual=None).exclude(entry_price=None)
+    fresh = (
+        stopped_signals(account)
+        .filter(counterfactual=None)
+        .exclude(entry_price=None)
+        .order_by("pk")
+    )
     rows = [
         Counterfactual(signal=signal, stopped_by=stopped_by(signal), followed_to=signal.decided_at)
-        for signal in fresh
+        for signal in fresh.order_by("pk")
     ]
     Counterfactual.objects.bulk_create(rows, ignore_conflicts=True)
     return len(rows)

@@ -17,8 +17,9 @@ from trading.choices import CounterfactualState, SignalState
 from trading.counterfactual import stopped_signals
 from trading.models import Counterfactual
 
-# Below this many outcomes an interval is too wide to lean on.
-FEW = 30
+# Below this many outcomes an interval is too wide to lean on, and below the second number there is
+# none: resampling two or three alike results would promise what they can't hold.
+FEW, FEWEST = 30, 10
 NOBODY = "nobody answered in time"
 
 
@@ -122,6 +123,6 @@ def _outcomes(name: str, states: Counter[str], results: list[Decimal]) -> Outcom
         unknown=states[CounterfactualState.UNKNOWN],
         won_interval=wilson_interval(won, len(results)),
         mean_r=float(values.mean()) if results else None,
-        mean_interval=bootstrap_mean(values),
+        mean_interval=bootstrap_mean(values) if len(results) >= FEWEST else None,
         sum_r=sum(results, ZERO) if results else None,
     )

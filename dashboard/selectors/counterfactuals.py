@@ -10,7 +10,7 @@ from analysis.intervals import Interval
 from dashboard import format as fmt
 from dashboard.selectors.paging import Page, page_of
 from exchange.models import ExchangeAccount
-from trading.choices import CounterfactualState, ExitReason
+from trading.choices import CounterfactualState, ExitReason, SignalState
 from trading.counterfactual_table import (
     FEW,
     Effect,
@@ -23,6 +23,11 @@ from trading.funnel import stage_label
 from trading.models import Counterfactual
 
 TONES = {Effect.SAVED: "good", Effect.COST: "bad", Effect.UNSURE: "quiet", Effect.NOTHING: "quiet"}
+STOPPERS: dict[str, str] = {
+    SignalState.REFUSED: "Refused by a person.",
+    SignalState.EXPIRED: "Nobody answered in time.",
+    SignalState.OBSERVED: "Only observed.",
+}
 ENDS = {
     ExitReason.STOP_LOSS: "hit the stop",
     ExitReason.TAKE_PROFIT: "reached its target",
@@ -178,7 +183,7 @@ def _signal_row(row: Counterfactual) -> CounterfactualRow:
         cycle_id=signal.cycle_id,
         symbol=signal.symbol,
         direction=signal.direction,
-        stopped_by=stage_label(row.stopped_by),
+        stopped_by=STOPPERS.get(row.stopped_by, f"Stopped by {stage_label(row.stopped_by)}."),
         words=hindsight(row),
         result=fmt.r_multiple(row.r_multiple),
         time=signal.decided_at,

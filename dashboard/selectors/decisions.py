@@ -12,8 +12,10 @@ from django.db.models import QuerySet
 
 from analysis.confidence import Weights
 from dashboard import format as fmt
+from dashboard.selectors.counterfactuals import hindsight
 from exchange.models import ExchangeAccount
 from trading.choices import ApprovalDecision, SignalState
+from trading.funnel import stage_label
 from trading.models import Approval, Signal, Trade
 
 PARTS = (
@@ -87,12 +89,18 @@ class Decision:
     trade_state: str
     outcome: str
     outcome_r: str
+    hindsight: str
 
 
 def signal_rows() -> QuerySet[Signal]:
     """Signals with every row that a decision shows beside them."""
     return Signal.objects.select_related(
-        "analysis__profile", "analysis__prompt_version__prompt", "approval__actor", "trade", "cycle"
+        "analysis__profile",
+        "analysis__prompt_version__prompt",
+        "approval__actor",
+        "trade",
+        "cycle",
+        "counterfactual",
     )
 
 
@@ -156,6 +164,7 @@ def decision_of(signal: Signal) -> Decision:
         trade_state=trade.state if trade else "",
         outcome=fmt.number(trade.net_pnl, signed=True) if trade else fmt.UNKNOWN,
         outcome_r=fmt.r_multiple(trade.r_multiple) if trade else fmt.UNKNOWN,
+        hindsight=hindsight(getattr(signal, "counterfactual", None)),
     )
 
 
@@ -192,8 +201,7 @@ def verdict_row(item: Mapping[str, Any]) -> VerdictRow:
 
 def rule_label(rule: str) -> str:
     """A rule's name for people: "rr_net" as "net reward/risk"."""
-    words = {"rr_net": "net reward/risk", "none": "no setup", "": "accepted"}
-    return words.get(rule, rule.replace("_", " "))
+    return stage_label(rule)
 
 
 def _not_asked(signal: Signal) -> str:
