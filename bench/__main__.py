@@ -26,6 +26,7 @@ BENCHES = (
     "bench.cycle",
     "bench.replay",
     "bench.statistics",
+    "bench.follow",
     "bench.latency",
 )
 
