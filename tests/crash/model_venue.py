@@ -283,6 +283,8 @@ class ModelVenue:
             self.flips += 1
         if self.size == 0 or before * self.size < 0:
             self.stop = self.target = None
+            # Turned round by somebody else it is another position, and its time begins now.
+            self.naked_since = None
             self._cancel_reducing()
         self._look_at_stop()
         execution = Execution(
