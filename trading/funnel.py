@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 
-from django.db.models import Count, QuerySet
+from django.db.models import Count, Q, QuerySet
 
 from exchange.models import ExchangeAccount
 from trading.choices import SignalState
@@ -159,31 +159,37 @@ def _rows(query: FunnelQuery) -> QuerySet[Signal]:
 
 
 def _nearest_miss(rows: QuerySet[Signal]) -> NearestMiss | None:
-    found = [miss for rule in GRADED if (miss := _nearest_of(rows, rule)) is not None]
+    """Of each graded rule the signal with the largest number; of those the nearest."""
+    # Which they are is found in the index alone; the rows with their verdicts are read once.
+    largest = [
+        rows.filter(rule=rule)
+        .exclude(**{number: None})
+        .order_by(f"-{number}", "-id")
+        .values("pk")[:1]
+        for rule, number in GRADED.items()
+    ]
+    wanted = Q(pk__in=largest[0])
+    for one in largest[1:]:
+        wanted |= Q(pk__in=one)
+    found = [miss for row in Signal.objects.filter(wanted) if (miss := _miss(row)) is not None]
     return max(found, key=lambda miss: miss.share, default=None)
 
 
-def _nearest_of(rows: QuerySet[Signal], rule: str) -> NearestMiss | None:
-    """Of the signals that one rule stopped, the one with the largest number."""
-    number = GRADED[rule]
-    missed = rows.filter(rule=rule).exclude(**{number: None}).order_by(f"-{number}", "-id")
-    newest = missed.values_list("pk", flat=True).first()
-    signal = Signal.objects.filter(pk=newest).first()
-    if signal is None:
-        return None
-    value, limit = getattr(signal, number), _limit_of(signal, rule)
+def _miss(signal: Signal) -> NearestMiss | None:
+    value: Decimal = getattr(signal, GRADED[signal.rule])
+    limit = _limit_of(signal, signal.rule)
     if not limit:
         return None
     share = value / limit
     return NearestMiss(
-        signal.pk, signal.cycle_id, signal.symbol, signal.decided_at, rule, value, share
+        signal.pk, signal.cycle_id, signal.symbol, signal.decided_at, signal.rule, value, share
     )
 
 
 def _limit_of(signal: Signal, rule: str) -> Decimal | None:
     """The limit that the verdict shows, "1.50" or "65.0 %"; None where it shows no number."""
-    verdict = next((one for one in signal.verdicts if one.get("rule") == rule), {})
-    text = str(verdict.get("limit", ""))
+    limits = [str(one.get("limit", "")) for one in signal.verdicts if one.get("rule") == rule]
+    text = limits[0] if limits else ""
     try:
         limit = Decimal(text.removesuffix(" %"))
     except InvalidOperation:

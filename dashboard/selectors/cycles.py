@@ -1,14 +1,14 @@
-"""Cycles: the list, one in full, and why nothing was traded."""
+"""Cycles: the list, and one in full."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, Q
 
 from dashboard import format as fmt
-from dashboard.selectors.decisions import Decision, decision_of, rule_label, signal_rows
+from dashboard.selectors.decisions import Decision, decision_of, signal_rows
 from dashboard.selectors.market import market_runs
 from dashboard.selectors.paging import Page, page_of
 from exchange.models import ExchangeAccount
@@ -17,7 +17,6 @@ from trading.models import Cycle, Signal
 
 UNFINISHED = (CycleState.DUE, CycleState.RUNNING)
 CYCLES_SHOWN = 6
-FUNNEL_SPAN = timedelta(hours=24)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,26 +61,6 @@ class CycleDetail:
     steps: list[StepRow]
     newer: int | None
     older: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class FunnelRow:
-    """How many symbols ended at one rule. ``width`` is its share of all, 0..100."""
-
-    rule: str
-    label: str
-    count: int
-    width: str
-    good: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Funnel:
-    """Where the decisions of the last 24 h of market time ended."""
-
-    total: int
-    rows: list[FunnelRow]
-    nearest: str
 
 
 def cycle_list(
@@ -161,37 +140,6 @@ def cycle_get(cycle_id: int) -> CycleDetail | None:
         steps=steps,
         newer=same_bot.filter(pk__gt=cycle_id).order_by("pk").first(),
         older=same_bot.filter(pk__lt=cycle_id).order_by("-pk").first(),
-    )
-
-
-def funnel(account: ExchangeAccount, market_now: datetime | None) -> Funnel:
-    """Count decisions by the rule they ended at, the most frequent first."""
-    if market_now is None:
-        return Funnel(0, [], "")
-    window = Signal.objects.filter(account=account, decided_at__gt=market_now - FUNNEL_SPAN)
-    counts = list(window.values("rule").annotate(count=Count("id")).order_by("-count", "rule"))
-    total = sum(item["count"] for item in counts)
-    rows = [
-        FunnelRow(
-            rule=item["rule"],
-            label=rule_label(item["rule"]),
-            count=item["count"],
-            width=f"{100 * item['count'] / total:.1f}",
-            good=not item["rule"],
-        )
-        for item in counts
-    ]
-    return Funnel(total, rows, _nearest_miss(window))
-
-
-def _nearest_miss(window: QuerySet[Signal]) -> str:
-    rejected = window.filter(confidence__isnull=False).exclude(rule="")
-    signal = rejected.order_by("-confidence").first()
-    if signal is None:
-        return ""
-    return (
-        f"{signal.symbol} {fmt.clock_time(signal.decided_at)[:5]}, "
-        f"{fmt.percent(signal.confidence, 0)}, {rule_label(signal.rule)}"
     )
 
 

@@ -20,11 +20,12 @@ from dashboard.live import (
 )
 from dashboard.selectors.approvals import approvals_waiting, left
 from dashboard.selectors.commands import by_target, commands_shown
-from dashboard.selectors.cycles import cycles_newest, funnel
+from dashboard.selectors.cycles import cycles_newest
 from dashboard.selectors.decisions import decision_latest
 from dashboard.selectors.engine import engine_read
 from dashboard.selectors.equity import equity_line
 from dashboard.selectors.events import alerts
+from dashboard.selectors.funnel import funnel_query, funnel_shown
 from dashboard.selectors.market import market_read, market_runs
 from dashboard.selectors.positions import position_rows, trades_live, value_all
 from dashboard.views.shell import account_of, account_shown, page
@@ -51,7 +52,7 @@ def overview(request: HttpRequest) -> HttpResponse:
         "decision": decision_latest(account),
         "alerts": alerts(account),
         "cycles": cycles_newest(account),
-        "funnel": funnel(account, reading.market.now),
+        "funnel": funnel_shown(funnel_query(account, reading.market.now)),
         "equity": equity_line(account, reading.market.now),
         "can_pull_plug": account.uses_paper_ledger and market_runs(account),
     }
@@ -81,6 +82,10 @@ def _approvals(account: ExchangeAccount) -> Context:
     return {"approvals": rows, "live": {f"left:{row.id}": left(row, now) for row in rows}}
 
 
+def _funnel(account: ExchangeAccount) -> Context:
+    return {"funnel": funnel_shown(funnel_query(account, market_read(account).now))}
+
+
 FRAGMENTS: dict[str, Callable[[ExchangeAccount], Context]] = {
     "header": _header,
     "positions": _positions,
@@ -88,7 +93,7 @@ FRAGMENTS: dict[str, Callable[[ExchangeAccount], Context]] = {
     "decision": lambda account: {"decision": decision_latest(account)},
     "alerts": lambda account: {"alerts": alerts(account)},
     "cycles": lambda account: {"cycles": cycles_newest(account)},
-    "funnel": lambda account: {"funnel": funnel(account, market_read(account).now)},
+    "funnel": _funnel,
     "equity": lambda account: {"equity": equity_line(account, market_read(account).now)},
 }
 

@@ -54,7 +54,7 @@ def test_page_works_without_an_account(console: Client, name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "most"),
     [
-        ("overview", 28),
+        ("overview", 29),
         ("cycles", 10),
         ("trades", 12),
         ("bots", 10),
