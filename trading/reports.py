@@ -11,7 +11,6 @@ from trading.choices import ExitReason, TradeState
 from trading.domain.statistics import Statistics
 from trading.domain.statistics.figures import figures
 from trading.funnel import FunnelQuery, funnel_get, funnel_words
-from trading.funnel import FunnelQuery, funnel_get, funnel_words
 from trading.models import Cycle, Trade
 from trading.results import Chosen, equity_curve, results_read
 from trading.selectors import LIVE_TRADES

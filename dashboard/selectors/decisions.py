@@ -16,7 +16,6 @@ from dashboard.selectors.counterfactuals import hindsight
 from exchange.models import ExchangeAccount
 from trading.choices import ApprovalDecision, SignalState
 from trading.funnel import stage_label
-from trading.funnel import stage_label
 from trading.models import Approval, Signal, Trade
 
 PARTS = (
