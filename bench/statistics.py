@@ -176,7 +176,7 @@ def stored(trades: Sequence[ClosedTrade], name: str = "Bench statistics") -> Exc
             analysis=analysis,
             symbol=trade.symbol,
             direction=trade.direction,
-            decided_at=trade.opened,
+            decided_at=trade.opened or START,
             confidence=trade.confidence,
             state="executing",
         )
@@ -216,7 +216,7 @@ def _row(trade: ClosedTrade, signal: Signal) -> Trade:
         take_profit=100 + 8 * sign,
         leverage=2,
         atr=2,
-        created_market=trade.opened,
+        created_market=trade.opened or START,
         opened_market=trade.opened,
         closed_market=trade.closed,
         exit_reason=trade.exit_reason,
