@@ -127,12 +127,12 @@ def _lanes(stage: Stage, seed: int) -> list[Lane]:
     from tests.crash.lane import Lane
 
     return [
-        Lane(stage, _account(number), str(1001 + number), seed + number)
+        Lane(stage, matrix_account(number), str(1001 + number), seed + number)
         for number in range(stage.lanes)
     ]
 
 
-def _account(number: int) -> ExchangeAccount:
+def matrix_account(number: int) -> ExchangeAccount:
     """An account of the simulated venue with limits under which next to nothing is refused."""
     from exchange.choices import Mode
     from tests.crash.lane import SYMBOLS

@@ -83,10 +83,10 @@ def _run(outages: Sequence[Outage], tally: Tally, *, apart: bool, seed: int) -> 
     line = Line()
     broken: list[str] = []
     with open_stage(apart=apart, lanes=1, seed=seed, through=line.through) as stage:
-        from tests.crash.matrix import _account
+        from tests.crash.matrix import matrix_account
         from tests.crash.outage_case import Blackout
 
-        blackout = Blackout(stage, _account(0), line, seed)
+        blackout = Blackout(stage, matrix_account(0), line, seed)
         for number, (target, kind, seconds) in enumerate(outages, start=1):
             result = blackout.outage(target, kind, seconds)
             broken += result.failures
