@@ -12,6 +12,7 @@ from dashboard.selectors.decisions import Decision, decision_of, signal_rows
 from dashboard.selectors.events import EventRow, trade_timeline
 from dashboard.selectors.paging import Page, page_of
 from dashboard.selectors.positions import PositionRow, Valued, places_of, position_rows
+from dashboard.selectors.trade_quality import QualityLine, quality_of
 from exchange.models import ExchangeAccount
 from trading.ai import trade_ai_cost
 from trading.choices import CancelReason, CashflowKind, ExitReason, OrderRole, TradeState
@@ -119,6 +120,8 @@ class TradeDetail:
     released: str
     longest_naked: str
     planned_risk: str
+    quality: list[QualityLine]
+    unverifiable: bool
     analysis_id: int | None
     decision: Decision
     levels: list[Level]
@@ -191,6 +194,8 @@ def trade_get(trade_id: int) -> TradeDetail | None:
         released=_released(trade),
         longest_naked=fmt.duration_ms(trade.longest_naked_ms),
         planned_risk=fmt.number(trade.planned_risk),
+        quality=quality_of(trade),
+        unverifiable=trade.unverifiable,
         analysis_id=trade.signal.analysis_id,
         decision=decision,
         levels=_levels(trade, item.avg_entry or trade.signal.entry_price, places),

@@ -14,6 +14,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from dashboard import format as fmt
 from dashboard.selectors.approvals import approval_lives
+from dashboard.selectors.bot_results import bot_results
 from dashboard.selectors.bots import bot_list
 from dashboard.selectors.commands import UNFINISHED
 from dashboard.selectors.events import event_list, plug_result
@@ -34,9 +35,11 @@ def bots(request: HttpRequest) -> HttpResponse:
     account = account_of(request)
     if account is None:
         return page(request, "dashboard/no_account.html", {"section": "bots"})
+    results, whole = bot_results(account)
     context = {
         "section": "bots",
-        "bots": bot_list(account, timezone.now()),
+        "bots": [(bot, results.get(bot.id)) for bot in bot_list(account, timezone.now())],
+        "whole": whole,
         "runs": market_runs(account),
         "approval_lives": approval_lives(account),
     }

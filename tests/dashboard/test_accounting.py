@@ -22,7 +22,7 @@ from exchange.models import ExchangeAccount
 from tests import factories
 from tests.dashboard.conftest import Desk
 from tests.factories import NOON
-from trading.models import Cashflow, Command, Execution
+from trading.models import Cashflow, Command, Execution, Trade
 
 D = Decimal
 TODAY = NOON.date()
@@ -199,3 +199,25 @@ def test_the_page_asks_no_more_for_more_rows(
         factories.WalletCheckFactory.create(account=booked.account, day=TODAY - number * DAY)
     with django_assert_max_num_queries(26):
         assert console.get(reverse("accounting")).status_code == 200
+
+
+def test_bots_page_is_net_of_ai_cost(console: Client, booked: Desk) -> None:
+    factories.SpendFactory.create(key=f"bot:{booked.bot.pk}", amount=D("7.10"))
+    text = console.get(reverse("bots")).content.decode()
+    # One closed trade won 167.10.
+    for part in ("+160.00", "+167.10", "AI 7.1000", "All bots, archived ones too"):
+        assert part in text
+
+
+def test_trade_page_shows_slippage_and_excursions(console: Client, booked: Desk) -> None:
+    trade = booked.closed
+    Trade.objects.filter(pk=trade.pk).update(
+        best_price=D(100100),
+        worst_price=D(96225),
+        entry_slippage=D("1.2"),
+        unverifiable=True,
+    )
+    text = console.get(reverse("trade", args=[trade.pk])).content.decode()
+    for part in ("+2.00 R", "−0.50 R", "Slippage in, USDT</dt><dd>1.20", "<dd>–</dd>"):
+        assert part in text
+    assert "it is in no statistics" in text

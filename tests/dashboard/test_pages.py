@@ -57,7 +57,7 @@ def test_page_works_without_an_account(console: Client, name: str) -> None:
         ("overview", 29),
         ("cycles", 10),
         ("trades", 12),
-        ("bots", 10),
+        ("bots", 14),
         ("events", 9),
         ("kill", 10),
         ("plug", 10),
