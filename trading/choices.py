@@ -145,6 +145,7 @@ class CommandKind(Labelled):
     CLOSE = "close", "Close trade"
     REDUCE = "reduce", "Reduce trade"
     MOVE_STOP = "move_stop", "Move stop"
+    APPLY_EXITS = "apply_exits", "Change exit rules"
     CANCEL = "cancel", "Cancel entry"
     FLATTEN = "flatten", "Flatten account"
     RESYNC = "resync", "Read back protection"

@@ -274,7 +274,7 @@ def _reduction(trade: ManagedTrade, close: Decimal, settings: ExitSettings) -> R
         "close": f"{close:f}",
         "at_r": str(at_r),
         "taken": str(taken),
-        "kept": f"{kept:f}",
+        "kept": f"{kept.normalize():f}",
     }
     return ReduceTrade(kept, ExitReason.PARTIAL_TAKE_PROFIT, numbers)
 

@@ -20,6 +20,7 @@ from trading.choices import (
 from trading.domain.order import LIVE
 from trading.errors import ActionRefused
 from trading.events import record
+from trading.execution.applying import apply_exits
 from trading.execution.desk import Desk
 from trading.execution.executor import want_cancel
 from trading.execution.protection import move_stop, want_close
@@ -44,6 +45,7 @@ class CommandRunner:
             CommandKind.CLOSE: self._close,
             CommandKind.REDUCE: self._reduce,
             CommandKind.MOVE_STOP: self._move_stop,
+            CommandKind.APPLY_EXITS: self._apply_exits,
             CommandKind.CANCEL: self._cancel,
             CommandKind.FLATTEN: self._flatten,
             CommandKind.RESYNC: self._resync,
@@ -171,6 +173,9 @@ class CommandRunner:
         if not move_stop(self._desk, trade, move):
             raise ActionRefused(f"the exchange did not take it: {move.answer}")
         return "set"
+
+    def _apply_exits(self, command: Command) -> str:
+        return apply_exits(self._desk, self._trade(command, TradeState.OPEN), command)
 
     def _cancel(self, command: Command) -> str:
         trade = self._trade(command, TradeState.PENDING, TradeState.OPEN)

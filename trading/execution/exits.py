@@ -69,7 +69,7 @@ class ExitManager:
         settings = ExitSettings.from_json(trade.exit_settings)
         widened = False
         for candle in candles:
-            value = managed_trade(trade, instrument)
+            value = managed_trade(trade, instrument, settings)
             actions = manage_all(value, candle, settings, candle.close_time)
             shrinks = [carry_out(self._desk, trade, one, candle.close_time) for one in actions]
             widened |= widen(trade, *prices_of(trade, candle))

@@ -65,11 +65,14 @@ class Postman(CandleMarket):
         given = sorted([*given, *(place for place in given if place in self.twice)])
         places = np.array(given, dtype=np.int64)
         return CandleWindow(
-            symbol,
-            interval,
-            *(getattr(whole, name)[places] for name in ("times", "open", "high", "low")),
-            whole.close[places],
-            whole.volume[places],
+            symbol=symbol,
+            interval=interval,
+            times=whole.times[places],
+            open=whole.open[places],
+            high=whole.high[places],
+            low=whole.low[places],
+            close=whole.close[places],
+            volume=whole.volume[places],
         )
 
 
