@@ -134,6 +134,17 @@ def test_an_entry_that_nothing_reaches_is_unfilled(bot: Bot) -> None:
     assert row.r_multiple is None
 
 
+def test_an_entry_beyond_the_market_waits_for_its_price(bot: Bot) -> None:
+    beyond: dict[str, Any] = {"order_type": "", "time_in_force": "", "limit_price": None}
+    stopped(bot, entry_price=Decimal(97500), rule="breakout_entry", **beyond)
+    row = follow_until(bot, candles(UP), 239)
+    assert (row.state, row.stopped_by) == (CounterfactualState.ENDED, "breakout_entry")
+    assert row.entry_time is not None
+    assert NOON + 23 * MINUTE < row.entry_time < NOON + 27 * MINUTE
+    assert row.entry_price is not None
+    assert Decimal(97500) < row.entry_price < Decimal(97560)
+
+
 def test_a_reading_that_turned_takes_the_entry_back(bot: Bot) -> None:
     first = stopped(bot, entry_price=Decimal(96500), **RESTING)
     later = SignalFactory.create(

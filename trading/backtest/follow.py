@@ -194,10 +194,9 @@ class _Life:
             time_in_force=entry.time_in_force,
             stop_loss=entry.stop_loss,
             take_profit=entry.take_profit,
+            trigger_price=entry.trigger_price,
         )
-        # Levels were checked against the market when the entry was decided; its own price stands
-        # for the last one.
-        outcome = self._tell(Place(request, entry.placed_at, entry.price or _between(entry)))
+        outcome = self._tell(Place(request, entry.placed_at, _last_before(entry)))
         return outcome.refusal.message if outcome.refusal else ""
 
     def _tell(self, command: PaperCommand) -> Outcome:
@@ -387,6 +386,9 @@ def _first_reaching(
     return late
 
 
-def _between(entry: FollowedEntry) -> Decimal:
-    """A price between stop and target, for an entry at market."""
-    return (entry.stop_loss + entry.take_profit) / 2
+def _last_before(entry: FollowedEntry) -> Decimal:
+    """The last price that the venue checks an entry against. Its levels were checked when it was
+    decided, so a price stands in that lies between them, and before the trigger."""
+    if entry.trigger_price is not None:
+        return (entry.stop_loss + entry.trigger_price) / 2
+    return entry.price or (entry.stop_loss + entry.take_profit) / 2

@@ -15,7 +15,8 @@ from trading.domain.invalidation import Invalidation
 class FollowedEntry:
     """An entry order as it is sent at ``placed_at``, stop and target inside.
 
-    ``price`` is its limit (None: at market). It is taken back at ``expires_at`` (None: never by
+    ``price`` is its limit (None: at market); with a ``trigger_price`` it waits until the last price
+    gets there. It is taken back at ``expires_at`` (None: never by
     age) and at ``outdated_at``, when a new reading turned against it. ``planned_risk`` is what its
     stop may lose in USDT; None trims nothing.
     """
@@ -29,6 +30,7 @@ class FollowedEntry:
     order_type: OrderType = OrderType.MARKET
     time_in_force: TimeInForce = TimeInForce.IOC
     price: Decimal | None = None
+    trigger_price: Decimal | None = None
     leverage: Decimal = Decimal(1)
     planned_risk: Decimal | None = None
     expires_at: datetime | None = None

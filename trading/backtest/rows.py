@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 
 from analysis.domain import Direction
-from exchange.domain import TIMEFRAMES, Instrument, OrderType, Side, TimeInForce
+from exchange.domain import TIMEFRAMES, Instrument, OrderType, Quote, Side, TimeInForce
 from exchange.models import ExchangeAccount, MarketSession
 from trading.backtest.followed import FollowedEntry
 from trading.choices import OrderRole, RiskProfile
+from trading.domain.entry import EntryOrder, entry_order
 from trading.domain.exits import ExitSettings, default_exits
 from trading.domain.invalidation import Invalidation
 from trading.managed import invalidation_to_freeze
 from trading.models import Order, RiskLimits, Signal, Trade
 from trading.selectors import RULES
+from trading.settings_of import bot_settings
 
 
 def data_end(account: ExchangeAccount) -> datetime | None:
@@ -39,6 +42,7 @@ def entry_of_trade(trade: Trade) -> FollowedEntry | None:
         order_type=OrderType(order.order_type),
         time_in_force=TimeInForce(order.time_in_force),
         price=order.price,
+        trigger_price=order.trigger_price,
         leverage=trade.leverage,
         planned_risk=trade.planned_risk,
         expires_at=order.expires_market,
@@ -65,15 +69,11 @@ def _limits_of(signal: Signal) -> RiskLimits:
 
 
 def entry_of_signal(signal: Signal, instrument: Instrument) -> FollowedEntry:
-    """The entry that the signal would have become, sent when it was decided.
-
-    Raises ``ValueError`` where there is no such order.
-    """
-    if not signal.order_type:
-        raise ValueError("An entry beyond the market, for which the bot has no order.")
-    timeframe = TIMEFRAMES[signal.cycle.timeframe]
-    resting = signal.time_in_force == TimeInForce.GTC
-    expires = signal.decided_at + RULES.entry_life(timeframe) if resting else None
+    """The entry that the signal would have become, sent when it was decided."""
+    order = _order_of(signal, instrument)
+    waits = order.time_in_force is TimeInForce.GTC or order.trigger_price is not None
+    life = RULES.entry_life(TIMEFRAMES[signal.cycle.timeframe])
+    expires = signal.decided_at + life if waits else None
     return FollowedEntry(
         symbol=signal.symbol,
         side=Side.BUY if signal.direction == Direction.LONG else Side.SELL,
@@ -81,14 +81,48 @@ def entry_of_signal(signal: Signal, instrument: Instrument) -> FollowedEntry:
         stop_loss=signal.stop_loss,
         take_profit=signal.take_profit,
         placed_at=signal.decided_at,
-        order_type=OrderType(signal.order_type),
-        time_in_force=TimeInForce(signal.time_in_force),
-        price=signal.limit_price,
+        order_type=order.order_type,
+        time_in_force=order.time_in_force,
+        price=order.price,
+        trigger_price=order.trigger_price,
         leverage=signal.leverage or Decimal(1),
         expires_at=expires,
         outdated_at=_outdated_at(signal, expires) if expires else None,
         invalidation=Invalidation.from_json(invalidation_to_freeze(signal)),
     )
+
+
+def _order_of(signal: Signal, instrument: Instrument) -> EntryOrder:
+    """The order that was decided; for an entry beyond the market, that a bot without breakouts has
+    none for, the conditional one that a bot with them would have sent."""
+    if signal.order_type:
+        return EntryOrder(
+            order_type=OrderType(signal.order_type),
+            time_in_force=TimeInForce(signal.time_in_force),
+            price=signal.limit_price,
+            worst_price=signal.worst_price,
+            trigger_price=signal.trigger_price,
+        )
+    tick = instrument.tick_size
+    quote = Quote(
+        signal.symbol,
+        signal.decided_at,
+        bid=signal.entry_price - tick,
+        ask=signal.entry_price + tick,
+        last=signal.entry_price,
+    )
+    order = entry_order(
+        Direction(signal.direction),
+        signal.entry_price,
+        signal.stop_loss,
+        signal.atr,
+        quote,
+        instrument,
+        bot_settings(signal.bot, _limits_of(signal)),
+    )
+    # At its own price the entry is near the market, so there is an order.
+    assert order is not None
+    return replace(order, trigger_price=signal.entry_price)
 
 
 def _unit_qty(signal: Signal, instrument: Instrument) -> Decimal:
