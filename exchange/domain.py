@@ -13,6 +13,8 @@ from enum import StrEnum
 
 ZERO = Decimal(0)
 PLACES = Decimal("0.00000001")
+# Share of its entry value at which a position is liquidated, in Bybit's lowest tier.
+MAINTENANCE_RATE = Decimal("0.005")
 
 TIMEFRAMES: dict[str, timedelta] = {
     "1m": timedelta(minutes=1),
@@ -95,7 +97,7 @@ class Instrument:
     ``tradable`` is False where the venue takes no new positions; ``delisting_at`` is known as soon
     as it is announced. ``max_market_qty`` bounds one market order (None: as ``max_qty``). A
     position is liquidated when less than ``maintenance_rate`` of its entry value is left of its
-    margin; the default is that of Bybit's lowest tier.
+    margin.
     """
 
     symbol: str
@@ -109,7 +111,7 @@ class Instrument:
     taker_fee: Decimal = Decimal("0.00055")
     maker_fee: Decimal = Decimal("0.0002")
     max_market_qty: Decimal | None = None
-    maintenance_rate: Decimal = Decimal("0.005")
+    maintenance_rate: Decimal = MAINTENANCE_RATE
     tradable: bool = True
     delisting_at: datetime | None = None
 

@@ -9,8 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from dashboard import format as fmt
-from exchange.domain import Side
-from trading.domain.sizing import MAINTENANCE_RATE
+from exchange.domain import MAINTENANCE_RATE, Side
 from trading.models import Trade
 from trading.selectors import trade_book
 

@@ -141,10 +141,8 @@ class BybitMarket:
         feed = self._feed(symbol)
         refuse_future(end, self.now())
         self._pump()
-        spread = self._spread(symbol)
-        return (
-            step if step.spread else replace(step, spread=spread) for step in feed.steps(start, end)
-        )
+        spread, mark = self._spread(symbol), self._mark(symbol)
+        return (_dressed(step, spread, mark) for step in feed.steps(start, end))
 
     def funding(self, symbol: str, start: datetime, end: datetime) -> Sequence[FundingEvent]:
         feed = self._feed(symbol)
@@ -255,6 +253,17 @@ class BybitMarket:
                 return quote.ask - quote.bid
         return self._instruments.rules(symbol).tick_size
 
+    def _mark(self, symbol: str) -> tuple[datetime, Decimal] | None:
+        """The newest mark price and its time, where it is known."""
+        state = self._tickers.get(symbol)
+        if state is None:
+            return None
+        try:
+            mark = parse.ticker(state.fields, time=state.time, listed_at=None).mark
+        except UnreadablePayload:
+            return None
+        return None if mark is None else (state.time, mark)
+
     def _stale(self, symbol: str, now: datetime) -> str:
         streamed_at = self._tickers.streamed_at(symbol)
         if streamed_at is None:
@@ -263,3 +272,12 @@ class BybitMarket:
         if age <= STALE_AFTER:
             return ""
         return f"{symbol}: no price from Bybit's stream for {age.total_seconds():.0f} s."
+
+
+def _dressed(step: PriceStep, spread: Decimal, mark: tuple[datetime, Decimal] | None) -> PriceStep:
+    """The step with the spread as it is now, and with the mark price if both are of one moment."""
+    if not step.spread:
+        step = replace(step, spread=spread)
+    if mark is None or step.end - step.start >= MINUTE or abs(mark[0] - step.end) > QUOTE_AGE:
+        return step
+    return replace(step, mark_low=mark[1], mark_high=mark[1])

@@ -18,8 +18,6 @@ from trading.domain.verdict import Factor, Verdict, digits, number, percent, pla
 
 # Part of the free margin that stays free, for fees and price moves until the fill.
 MARGIN_RESERVE = Decimal("0.02")
-# Bybit's lowest maintenance margin tier for liquid perpetuals.
-MAINTENANCE_RATE = Decimal("0.005")
 MIN_LIQUIDATION_STOPS = Decimal("2.5")
 # Isolated margin without borrowing: there is nothing lower to ask the venue for.
 NO_LEVERAGE = Decimal(1)
@@ -115,7 +113,7 @@ def size(
             _minimum(proposal, qty, minimum, capped_by, plan, settings),
             _within_caps(qty, cap_name, cap),
             _loss(loss, allowed),
-            _liquidation(proposal, leverage),
+            _liquidation(proposal, leverage, instrument),
         ),
     )
 
@@ -290,8 +288,8 @@ def _loss(loss: Decimal, allowed: Decimal) -> Verdict:
     )
 
 
-def _liquidation(proposal: Proposal, leverage: Decimal) -> Verdict:
-    to_liquidation = proposal.worst_price * (1 / leverage - MAINTENANCE_RATE)
+def _liquidation(proposal: Proposal, leverage: Decimal, instrument: Instrument) -> Verdict:
+    to_liquidation = proposal.worst_price * (1 / leverage - instrument.maintenance_rate)
     stops = to_liquidation / proposal.stop_distance
     return Verdict(
         "liquidation_distance",

@@ -97,3 +97,16 @@ def test_a_target_that_nobody_saw_live_fills_from_the_candles(desk: Desk) -> Non
     assert closing is not None
     assert closing.kind is ExecutionKind.TAKE_PROFIT
     assert closing.price >= desk.target
+
+
+def test_a_position_without_stop_is_liquidated_by_the_mark_price(desk: Desk) -> None:
+    desk.live(20)
+    desk.client.set_trading_stop(symbol=SYMBOL, stop_loss=None, take_profit=None)
+    wallet = desk.client.balance().wallet
+    desk.venue.prices.override(SYMBOL, desk.entry * Decimal("0.7"))
+    desk.live(3)
+    closing = desk.closing()
+    assert closing is not None
+    assert closing.kind is ExecutionKind.LIQUIDATION
+    margin = desk.entry * Decimal("0.5") / 5
+    assert wallet - desk.client.balance().wallet <= margin * Decimal("1.01") + closing.fee
