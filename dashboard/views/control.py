@@ -1,4 +1,4 @@
-"""Bots, events, approvals, the kill switch, the plug, and which account is shown."""
+"""Bots, events, approvals, the plug, and which account is shown."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from dashboard.views.paging import before_of, next_url
 from dashboard.views.shell import SESSION_KEY, account_of, actor_of, is_htmx, page, refused
 from exchange.models import ExchangeAccount
 from trading import services
-from trading.choices import BotState, CommandKind, CommandState, EventLevel, TradingStateName
+from trading.choices import BotState, CommandKind, CommandState, EventLevel
 from trading.errors import ActionRefused
 from trading.execution.commands import PLUG_WAIT_S
-from trading.models import Approval, Bot, Command, Event, TradingState
+from trading.models import Approval, Bot, Command, Event
 
 
 @require_safe
@@ -111,41 +111,6 @@ def approval(request: HttpRequest, approval_id: int) -> HttpResponse:
         return render(request, "dashboard/_notice.html", {"text": text}, status=202)
     messages.success(request, text)
     return redirect("overview")
-
-
-@require_http_methods(["GET", "HEAD", "POST"])
-def kill(request: HttpRequest) -> HttpResponse:
-    """Stop entries, or arm again: a plain form that needs no script."""
-    account = account_of(request)
-    if request.method == "POST":
-        return _kill_set(request)
-    rows = TradingState.objects.select_related("account", "actor")
-    context = {
-        "section": "kill",
-        "everything": rows.filter(account=None).first(),
-        "own": rows.filter(account=account).first() if account else None,
-        "states": list(TradingStateName),
-    }
-    return page(request, "dashboard/kill.html", context)
-
-
-def _kill_set(request: HttpRequest) -> HttpResponse:
-    state = request.POST.get("state", "")
-    if state not in list(TradingStateName):
-        raise Http404
-    everything = request.POST.get("scope") == "everything"
-    try:
-        services.trading_state_set(
-            account=None if everything else account_of(request),
-            state=TradingStateName(state),
-            actor=actor_of(request),
-            reason=request.POST.get("reason", ""),
-        )
-    except ActionRefused as error:
-        messages.error(request, str(error))
-    else:
-        messages.success(request, f"Trading state: {TradingStateName(state).label}.")
-    return redirect("kill")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

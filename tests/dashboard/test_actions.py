@@ -9,9 +9,10 @@ from django.urls import reverse
 from exchange.models import ExchangeAccount
 from tests import factories
 from tests.dashboard.conftest import Desk
-from trading.models import Command, Cycle, Event, OperatorAction, TradingState
+from trading.models import Command, Cycle, Event, KillRun, OperatorAction, TradingState
 
 HTMX = {"HX-Request": "true"}
+PRESS = {"action": "press", "level": "3", "scope": "everything", "reason": "a drill"}
 
 
 def close_form(desk: Desk, **changed: str) -> dict[str, str]:
@@ -130,23 +131,58 @@ def test_cycle_page_asks_again_until_the_cycle_is_final(console: Client, desk: D
 def test_kill_page_halts_and_arms_again(
     console: Client, account: ExchangeAccount, scope: str, whose: str | None
 ) -> None:
-    for state in ("halted", "reducing", "active"):
-        form = {"state": state, "scope": scope, "reason": "a drill"}
+    for action, state in (("press", "halted"), ("rearm", "reducing"), ("rearm", "active")):
+        form = {"action": action, "level": "3", "scope": scope, "reason": "a drill"}
         assert console.post(reverse("kill"), form).status_code == 302
         row = TradingState.objects.get(account__name=whose)
         assert (row.state, row.reason, str(row.actor)) == (state, "a drill", "operator")
+    run = KillRun.objects.get()
+    assert (run.level, str(run.actor), run.channel) == (3, "operator", "console")
+
+
+def test_kill_page_lists_what_it_waits_for(console: Client, desk: Desk) -> None:
+    form = PRESS | {"level": "4", "scope": "account"}
+    text = console.post(reverse("kill"), form, follow=True).content.decode()
+    for part in ("still open after", "waiting for the exchange", "Press the kill switch"):
+        assert part in text
+    part = console.get(reverse("kill"), headers=HTMX).content.decode()
+    assert "every 1s" in part
+    assert "<html" not in part
+    refused = console.post(
+        reverse("kill"), {"action": "rearm", "scope": "account", "reason": "too soon"}, follow=True
+    )
+    assert "the kill switch still waits for" in refused.content.decode()
+
+
+def test_a_drill_of_everything_is_refused(console: Client, account: ExchangeAccount) -> None:
+    text = console.post(reverse("kill"), PRESS | {"drill": "1"}, follow=True).content.decode()
+    assert "a drill is for one simulated or paper account" in text
+    assert not KillRun.objects.exists()
+    done = console.post(
+        reverse("kill"), PRESS | {"drill": "1", "scope": "account"}, follow=True
+    ).content.decode()
+    assert "Last drill" in done
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"action": "dance"}, {"level": "5"}, {"level": ""}, {"scope": "neighbour"}]
+)
+def test_a_press_that_makes_no_sense_is_refused(
+    console: Client, account: ExchangeAccount, wrong: dict[str, str]
+) -> None:
+    assert console.post(reverse("kill"), PRESS | wrong).status_code == 404
+    assert not KillRun.objects.exists()
 
 
 def test_halt_is_not_lifted_in_one_step(console: Client, account: ExchangeAccount) -> None:
-    form = {"scope": "everything", "reason": "a drill"}
-    console.post(reverse("kill"), form | {"state": "halted"})
-    text = console.post(reverse("kill"), form | {"state": "active"}, follow=True).content.decode()
-    assert "two steps" in text
-    assert TradingState.objects.get(account=None).state == "halted"
+    console.post(reverse("kill"), PRESS)
+    console.post(reverse("kill"), PRESS | {"action": "rearm"})
+    assert TradingState.objects.get(account=None).state == "reducing"
+    assert "Last step: let entries go on" in console.get(reverse("kill")).content.decode()
 
 
 def test_kill_needs_a_reason(console: Client, account: ExchangeAccount) -> None:
-    form = {"state": "halted", "scope": "everything", "reason": " "}
+    form = PRESS | {"reason": " "}
     text = console.post(reverse("kill"), form, follow=True).content.decode()
     assert "give a reason" in text
 
@@ -154,15 +190,16 @@ def test_kill_needs_a_reason(console: Client, account: ExchangeAccount) -> None:
 def test_halt_of_everything_is_told_to_each_account(
     console: Client, account: ExchangeAccount
 ) -> None:
-    console.post(reverse("kill"), {"state": "halted", "scope": "everything", "reason": "a drill"})
+    console.post(reverse("kill"), PRESS)
     for name in ("events", "overview"):
-        assert "everything: Halted" in console.get(reverse(name)).content.decode()
+        assert (
+            "Kill switch, level 3 pressed (a drill)" in console.get(reverse(name)).content.decode()
+        )
     assert "<small>operator, <time" in console.get(reverse("kill")).content.decode()
 
 
 def test_halted_engine_is_named_on_every_page(console: Client, account: ExchangeAccount) -> None:
-    form = {"state": "halted", "scope": "everything", "reason": "a drill"}
-    console.post(reverse("kill"), form)
+    console.post(reverse("kill"), PRESS)
     assert ">HALTED</span>" in console.get(reverse("trades")).content.decode()
 
 
