@@ -20,12 +20,14 @@ class Entry(NamedTuple):
     expire_s: int
 
 
+HOUR_S = 3_600
 DAY_S = 86_400
 
 ENTRIES = (
     Entry("cycles due", "trading.tasks.cycles_due", every_s=1, expire_s=5),
     Entry("beat alive", "trading.tasks.beat_alive", every_s=10, expire_s=30),
     Entry("counterfactuals", "trading.tasks.counterfactuals", every_s=300, expire_s=240),
+    Entry("notices", "trading.tasks.notices", every_s=HOUR_S, expire_s=HOUR_S // 2),
     Entry("canaries", "trading.tasks.canaries", every_s=DAY_S, expire_s=DAY_S // 2),
     Entry("old evidence", "trading.tasks.old_evidence", every_s=DAY_S, expire_s=DAY_S // 2),
 )

@@ -7,15 +7,17 @@ from celery import shared_task
 from django.utils import timezone
 
 from analysis.models import AnalystProfile, ChartUpload
+from exchange.errors import ExchangeError
 from exchange.models import ExchangeAccount
 from trading.canaries import canaries_run
 from trading.counterfactual import counterfactuals_run
 from trading.cycle.run import cycle_run as run_cycle
 from trading.cycle.schedule import cycles_create_due, cycles_requeue
 from trading.models import Cycle
+from trading.notices import notices_keep
 from trading.retention import evidence_expire
 from trading.uploads import upload_charge
-from trading.wiring import WALL, claimant_alive, cycle_ports, market_for
+from trading.wiring import WALL, announced, claimant_alive, cycle_ports, market_for
 
 logger = structlog.get_logger(__name__)
 
@@ -63,6 +65,18 @@ def old_evidence() -> str:
     """Let go of pictures and texts that are older than they have to be."""
     dropped = evidence_expire(timezone.now())
     return f"{dropped.pictures} pictures, {dropped.calls} calls"
+
+
+@shared_task(name="trading.tasks.notices", ignore_result=True)
+def notices() -> int:
+    """Keep what exchanges announce as blackouts. One account's site that fails stops no other."""
+    found, now = 0, timezone.now()
+    for account in ExchangeAccount.objects.select_related("market_session"):
+        try:
+            found += notices_keep(account, announced(account), now)
+        except ExchangeError as error:
+            logger.warning("notices can't be read", account=account.pk, error=str(error))
+    return found
 
 
 @shared_task(name="trading.tasks.beat_alive", ignore_result=True)

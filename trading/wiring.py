@@ -26,6 +26,7 @@ from trading.cycle.run import CyclePorts
 from trading.errors import TradingError
 from trading.execution.lease import BOOT_ID
 from trading.models import Bot
+from trading.notices import Announced
 from trading.wallet_check import LedgerReader
 
 if TYPE_CHECKING:
@@ -156,6 +157,21 @@ def _open_live(account: ExchangeAccount) -> Venue:
         live.close()
 
     return Venue(live.market, client, None, tuple(chores), close)
+
+
+def announced(account: ExchangeAccount) -> Sequence[Announced]:
+    """What the venue of ``account`` announces; nothing where there is no venue that could. Raises
+    ``ExchangeError`` where the account's site can't be used."""
+    if Mode(account.mode) in SESSION_MODES or Mode(account.mode) is Mode.LIVE:
+        return ()
+    # Imported here like all that pulls in pybit.
+    from exchange.bybit.notices import notices_read
+
+    live = _live_market(account, streamed=False)
+    try:
+        return notices_read(live.rest)
+    finally:
+        live.close()
 
 
 def watchdog_client(account: ExchangeAccount) -> ExchangeClient:

@@ -45,6 +45,8 @@ class Endpoint(Enum):
     KLINES = _public("get_kline")
     FUNDING_HISTORY = _public("get_funding_rate_history")
     PRICE_LIMIT = _public("get_price_limit")
+    ANNOUNCEMENTS = _public("get_announcement")
+    SYSTEM_STATUS = _public("get_system_status")
 
     WALLET_BALANCE = Call("get_wallet_balance", 50)
     ACCOUNT_INFO = Call("get_account_info", 50)

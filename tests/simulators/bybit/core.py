@@ -285,6 +285,13 @@ class SimExchange:
                 for account in list(self._venue.accounts.values()):
                     settle_symbol(self._venue, account, symbol)
 
+    def announce(self, kind: str, row: dict[str, Any]) -> None:
+        """Publish a row of announcements/index, or of system/status where the kind is status."""
+        with self._lock:
+            venue = self._venue
+            found = venue.announcements.setdefault(kind, [])
+            (venue.system_status if kind == "status" else found).insert(0, row)
+
     def _note(self, uid: str, act: str, **facts: Any) -> Account:
         """Bring everything up to now and write who did what."""
         self.advance()

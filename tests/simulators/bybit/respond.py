@@ -21,7 +21,7 @@ from tests.simulators.bybit.ledger import Ledger
 from tests.simulators.bybit.limits import Allowance, Limits
 from tests.simulators.bybit.rules import Answer, Refused
 
-PUBLIC = ("/v5/market/", "/v5/announcements")
+PUBLIC = ("/v5/market/", "/v5/announcements", "/v5/system/")
 HTML = b"<html><head><title>bybit</title></head><body>We'll be right back.</body></html>"
 GARBLED = {"html": True, "truncated": True, "empty": True, "drop_after": True}
 

@@ -23,6 +23,8 @@ PUBLIC: dict[tuple[str, str], PublicHandler] = {
     ("GET", "/v5/market/kline"): market.kline,
     ("GET", "/v5/market/funding/history"): market.funding_history,
     ("GET", "/v5/market/price-limit"): market.price_limit,
+    ("GET", "/v5/announcements/index"): market.announcements,
+    ("GET", "/v5/system/status"): market.system_status,
 }
 PRIVATE: dict[tuple[str, str], PrivateHandler] = {
     ("POST", "/v5/order/create"): orders.create,

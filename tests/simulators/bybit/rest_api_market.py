@@ -239,6 +239,21 @@ def funding_history(venue: Venue, params: Params) -> Row:
     return {"category": "linear", "list": rows}
 
 
+def announcements(venue: Venue, params: Params) -> Row:
+    """Give what was announced, newest first; the language is required."""
+    required(params, "locale")
+    kind, limit = word(params, "type"), whole(params, "limit", 20)
+    rows = [
+        row for name, found in venue.announcements.items() if kind in ("", name) for row in found
+    ]
+    return {"total": len(rows), "list": rows[:limit]}
+
+
+def system_status(venue: Venue, params: Params) -> Row:
+    """Give planned, running and past maintenance."""
+    return {"list": list(venue.system_status)}
+
+
 def price_limit(venue: Venue, params: Params) -> Row:
     """Give the prices beyond which a limit order is refused now."""
     rules = venue.rules_of(required(params, "symbol"))

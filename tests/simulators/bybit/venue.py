@@ -55,6 +55,9 @@ class Venue:
         self.funding_rates: dict[str, Decimal] = {}
         # When a symbol is (or was) taken off the exchange.
         self.delisting_ms: dict[str, int] = {}
+        # Rows of announcements/index by type, and of system/status.
+        self.announcements: dict[str, list[dict[str, Any]]] = {}
+        self.system_status: list[dict[str, Any]] = []
         self._random = random.Random(f"{self.now_ms}")
         self._first_seq = self.now_ms // 10
         self._seqs: dict[str, int] = defaultdict(int)
