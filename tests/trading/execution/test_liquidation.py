@@ -14,8 +14,11 @@ D = Decimal
 
 
 def test_a_liquidated_trade_says_so_and_loses_its_margin_at_most(paper_floor: Floor) -> None:
-    trade = paper_floor.opened(leverage=D(10), stop_loss=D(95))
-    paper_floor.rounds()
+    signal = paper_floor.signal(leverage=D(10), stop_loss=D(95))
+    paper_floor.rounds(2)
+    paper_floor.play(100)
+    trade = Trade.objects.get(signal=signal)
+    assert trade.state == TradeState.OPEN
     paper_floor.market.play(bar(60, 60, 60, 60))
     paper_floor.rounds(3)
 
