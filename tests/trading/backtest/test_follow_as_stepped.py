@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from analysis.indicators import INPUT_BARS
 from analysis.services import profile_technical
 from exchange.choices import Mode
 from exchange.market.archive import default_archive
@@ -26,6 +25,8 @@ from trading.stepped import SteppedDriver
 pytestmark = pytest.mark.django_db(transaction=True)
 
 HOUR = timedelta(hours=1)
+# Symbols that were listed lately are not traded: 90 days, and some to spare.
+LISTED_BARS = 100 * 24
 START = datetime(2026, 1, 5, tzinfo=UTC)
 
 
@@ -87,11 +88,11 @@ def test_minutes_of_the_simulated_market_are_followed_as_they_were_traded() -> N
 
 
 def test_hours_of_a_replay_are_followed_as_they_were_traded() -> None:
-    symbols, hours = ("BTCUSDT", "ETHUSDT"), 150
+    symbols, hours = ("BTCUSDT", "XRPUSDT"), 110
     end = START + hours * HOUR
     market = SimulatedMarket(11, SteppedClock(end), speed=0, symbols=symbols)
     for symbol in symbols:
-        window = market.candles(symbol, HOUR, end=end, limit=hours + INPUT_BARS)
+        window = market.candles(symbol, HOUR, end=end, limit=hours + LISTED_BARS)
         default_archive().store(window, source="test", replace=True)
     found = stepped(Mode.REPLAY, RiskProfile.CONSERVATIVE, symbols, "1h", hours)
     assert assert_followed_alike(*found) >= 2
