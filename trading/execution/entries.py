@@ -152,6 +152,8 @@ def _standing_refusal(desk: Desk, signal: Signal) -> Verdict | None:
     if trading is not TradingStateName.ACTIVE:
         return _failed("trading_state", f"{trading.label}: {why}.")
     bot = signal.bot
+    # Anew: a queue of signals may be older than a press of the kill switch.
+    bot.refresh_from_db(fields=("state",))
     if bot.state != BotState.RUNNING:
         return _failed("bot_state", f"The bot is {BotState(bot.state).label.lower()}.")
     refused = answer_refusal(desk.account, signal.analysis) if signal.analysis else ""
