@@ -138,7 +138,7 @@ def _words(refusal: str) -> str:
     text = refusal
     for name, field in ExitForm.base_fields.items():
         label = str(field.label).split(",")[0]
-        text = re.sub(rf"\b{name}\b:?", f"“{label}”", text)
+        text = re.sub(rf"\b{name}\b", f"“{label}”", text)
     return f"{text[:1].upper()}{text[1:].rstrip('.')}."
 
 

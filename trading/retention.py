@@ -1,4 +1,4 @@
-"""Let go of old evidence: the bytes of pictures and the texts of questions and answers.
+"""Let go of old evidence: the bytes of pictures, the texts of questions and answers, and candles.
 
 Rows, costs, readings and verdicts stay for good. So does everything behind a trade, and what an
 examination of a model as it is now was asked.
@@ -27,11 +27,14 @@ from analysis.models import (
     PromptVersion,
 )
 from trading.events import record
+from trading.models import MonitorCandle
 
 EXAMINATIONS = (CallPurpose.EYE_TEST, CallPurpose.CANARY)
 # A run is stored when it begins or when it ends; its first questions are no older than this.
 LONGEST_EXAMINATION = timedelta(days=1)
 BATCH = 200
+# Two years of minutes that exit rules ran on: longer than any comparison of settings looks back.
+CANDLES_KEPT = timedelta(days=730)
 NOTHING = Q(pk__in=[])
 
 
@@ -44,7 +47,9 @@ class Dropped:
 
 
 def evidence_expire(now: datetime) -> Dropped:
-    """Drop what is older than ``settings.AI_EVIDENCE_DAYS`` (wall time) and may go."""
+    """Drop what is older than ``settings.AI_EVIDENCE_DAYS`` (wall time) and may go, and candles
+    that are older than two years."""
+    candles_expire(now)
     before = now - timedelta(days=settings.AI_EVIDENCE_DAYS)
     kept = _kept_calls(before)
     calls = ModelCall.objects.exclude(kept).exclude(raw_answer="", request={})
@@ -59,6 +64,12 @@ def evidence_expire(now: datetime) -> Dropped:
     if dropped.pictures or dropped.calls:
         _tell(dropped)
     return dropped
+
+
+def candles_expire(now: datetime) -> int:
+    """Drop monitor candles from before the time that exits can be run again for."""
+    old = MonitorCandle.objects.filter(open_time__lt=now - CANDLES_KEPT)
+    return _in_batches(old, lambda rows: MonitorCandle.objects.filter(rows).delete()[0])
 
 
 def _tell(dropped: Dropped) -> None:

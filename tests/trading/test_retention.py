@@ -24,7 +24,9 @@ from tests.factories import (
     SignalFactory,
     TradeFactory,
 )
-from trading.models import Event
+from tests.trading.domain.made import candle
+from trading.candle_store import candles_keep
+from trading.models import Event, MonitorCandle
 from trading.retention import Dropped, evidence_expire
 
 pytestmark = pytest.mark.django_db
@@ -166,3 +168,12 @@ def test_an_uploaded_picture_goes_with_its_time() -> None:
 def test_a_recipe_without_bytes_is_not_counted() -> None:
     aged(ChartImageFactory.create(png=None))
     assert evidence_expire(NOW) == Dropped(0, 0)
+
+
+def test_candles_that_exits_ran_on_are_kept_for_two_years() -> None:
+    days = (729, 731, 900)
+    made = [candle(minute=-days_ago * 24 * 60, close=100) for days_ago in days]
+    candles_keep("bybit:global", made)
+    moment = made[0].open_time + timedelta(days=729)
+    evidence_expire(moment)
+    assert [row.open_time for row in MonitorCandle.objects.all()] == [made[0].open_time]
