@@ -51,7 +51,8 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Plot:
-    """One chart. ``summary`` is read in its place; ``table`` has the headings first."""
+    """One chart. ``summary`` is read in its place, and stands under it unless a shorter ``caption``
+    does; ``head`` and ``rows`` are its figures as a table."""
 
     title: str
     unit: str
@@ -63,6 +64,7 @@ class Plot:
     dots: list[Dot] = field(default_factory=list)
     head: tuple[str, ...] = ()
     rows: Sequence[tuple[str, ...]] = ()
+    caption: str = ""
     note: str = ""
 
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from dashboard import format as fmt
 from exchange.domain import TIMEFRAMES
 from exchange.models import ExchangeAccount
+from trading.calibration import calibration_words
 from trading.choices import ApprovalDecision, Autonomy, BotState
 from trading.cycle.signals import approval_life
 from trading.models import Approval, Bot
@@ -23,6 +24,7 @@ class ApprovalRow:
     symbol: str
     is_long: bool
     confidence: str
+    calibrated: str
     entry: str
     stop: str
     target: str
@@ -81,6 +83,7 @@ def _row(approval: Approval) -> ApprovalRow:
         symbol=signal.symbol,
         is_long=signal.direction == "long",
         confidence=fmt.percent(signal.confidence, 0),
+        calibrated=calibration_words(signal.calibration),
         entry=fmt.number(signal.entry_price, places),
         stop=fmt.number(signal.stop_loss, places),
         target=fmt.number(signal.take_profit, places),

@@ -14,6 +14,7 @@ from analysis.confidence import Weights
 from dashboard import format as fmt
 from dashboard.selectors.counterfactuals import hindsight
 from exchange.models import ExchangeAccount
+from trading.calibration import calibration_words
 from trading.choices import ApprovalDecision, SignalState
 from trading.funnel import stage_label
 from trading.models import Approval, Signal, Trade
@@ -59,6 +60,7 @@ class Decision:
     accepted: bool
     decided_at: datetime
     confidence: str
+    calibrated: str
     parts: tuple[Part, ...]
     entry: str
     stop: str
@@ -134,6 +136,7 @@ def decision_of(signal: Signal) -> Decision:
         accepted=signal.state != SignalState.REJECTED,
         decided_at=signal.decided_at,
         confidence=fmt.percent(signal.confidence, 0),
+        calibrated=calibration_words(signal.calibration),
         parts=parts_of(signal.confidence_parts),
         entry=fmt.number(signal.entry_price, places),
         stop=fmt.number(signal.stop_loss, places),

@@ -152,7 +152,7 @@ def _plot(title: str, forecast: Floats, won: Flags, curve: CalibrationCurve | No
             )
             for item in bins
         ],
-        note="On the dashed line as many are won as stated. Faint dots: fewer than "
+        caption="On the dashed line as many are won as stated. Faint dots: fewer than "
         f"{FEWEST_IN_BIN} trades.",
     )
 
