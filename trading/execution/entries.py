@@ -66,7 +66,10 @@ def enter_approved(desk: Desk, replacing: Replacing | None = None) -> bool:
         .exclude(Exists(_turned_trades()))
         .order_by("cycle_id", "rank")
     )
-    for signal in signals:
+    for number, signal in enumerate(signals):
+        if number and trading_state_effective(desk.account)[0] is not TradingStateName.ACTIVE:
+            # Pressed in mid-queue: what is out is taken back before the next one is dropped.
+            return True
         claimed = Signal.objects.filter(pk=signal.pk, state=SignalState.APPROVED).update(
             state=SignalState.CLAIMED, state_changed_at=desk.clock.now()
         )
