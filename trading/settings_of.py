@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from decimal import Decimal
 
 from exchange.choices import REAL_MONEY_MODES
 from exchange.domain import TIMEFRAMES
@@ -50,6 +51,21 @@ def limits_value(row: RiskLimits) -> Limits:
             max_gross_exposure=row.max_gross_exposure,
             max_leverage=row.max_leverage,
         )
+    )
+
+
+def account_settings(limits: RiskLimits) -> BotSettings:
+    """The limits of an account as no bot narrows them, for what is told of the account itself.
+    Raises ``SettingsInvalid``."""
+    timeframe = TIMEFRAMES["1h"]
+    return BotSettings(
+        timeframe=timeframe,
+        autonomy=Autonomy.OBSERVE,
+        capital_share=Decimal(1),
+        limits=limits_value(limits),
+        exits=default_exits(RiskProfile(limits.profile), timeframe),
+        rules=RULES,
+        protections=protections_of(limits.protections, timeframe),
     )
 
 

@@ -96,7 +96,6 @@ class OwnLimits:
 @dataclass(frozen=True, slots=True)
 class BotSettings:
     """All settings of one bot's decision. ``median_hold`` is how long half of its closed trades
-    lasted, None while they are too few. ``median_hold`` is how long half of its closed trades
     lasted, None while they are too few. ``profile`` is the one that its limits came from; with
     ``real_money`` a new bot starts small."""
 
