@@ -59,7 +59,7 @@ def test_page_works_without_an_account(console: Client, name: str) -> None:
         ("trades", 12),
         ("bots", 14),
         ("events", 9),
-        ("kill", 10),
+        ("kill", 18),
         ("plug", 10),
     ],
 )
