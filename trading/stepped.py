@@ -26,6 +26,7 @@ from trading.execution.executor import want_cancel
 from trading.execution.lease import AccountLease
 from trading.execution.loop import Trader
 from trading.execution.protection import want_close
+from trading.execution.unseen import unverifiable_mark
 from trading.models import Bot, Trade
 from trading.selectors import LIVE_TRADES
 from trading.wallet_check import wallet_checks_run
@@ -96,6 +97,7 @@ class SteppedDriver:
                 market_now=self.clock.now(),
                 wall_now=WALL.now(),
             )
+            unverifiable_mark(self.account, self.market, set(), since=self.start)
             return disagreements(self.desk)
         finally:
             session_move(session=self.account.market_session, moment=self.clock.now())

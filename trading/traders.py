@@ -23,6 +23,7 @@ from trading.execution.watchdog_threads import WatchdogSupervisor
 from trading.wiring import (
     WALL,
     Venue,
+    history_market,
     ledger_reader,
     open_venue,
     price_source,
@@ -124,7 +125,7 @@ class AccountTrader(threading.Thread):
             target=self._keep, args=(venue, desk), name="market-time", daemon=True
         )
         keeper.start()
-        wallet = WalletWatch(desk, ledger_reader)
+        wallet = WalletWatch(desk, ledger_reader, history_market)
         wallet.start()
         try:
             trader = Trader(desk)

@@ -181,6 +181,15 @@ def watchdog_client(account: ExchangeAccount) -> ExchangeClient:
     return _live_client(account, market, streamed=False).client
 
 
+def history_market(account: ExchangeAccount) -> MarketData:
+    """The account's market for long questions, which hold up nobody who trades on it. Raises as
+    ``market_for``."""
+    if Mode(account.mode) in SESSION_MODES:
+        return market_for(account)
+    _refuse_unbuilt(account)
+    return _asking_market(account.pk)
+
+
 def ledger_reader(account: ExchangeAccount) -> LedgerReader:
     """Reads the venue's log of the wallet: without a lease, beside whoever trades, and without
     moving a paper venue on. Raises ``ModeNotBuilt``, and ``ExchangeError`` as the client does."""

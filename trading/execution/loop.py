@@ -44,6 +44,7 @@ from trading.execution.replacement import Replacing
 from trading.execution.resolver import Resolver
 from trading.execution.settling import OVER_TRADES, settle_trades
 from trading.execution.sight import Sight
+from trading.execution.unseen import tell_replayed
 from trading.execution.withdrawing import Withdrawal
 from trading.kill_progress import kill_carry
 from trading.models import Order, Trade
@@ -87,6 +88,7 @@ class Trader:
         self._resolver.adopt_submitted()
         self._forget_created()
         drop_interrupted(self.desk)
+        tell_replayed(self.desk)
         self._hear()
         self._comparing.run()
         agreed = self.desk.reconciled

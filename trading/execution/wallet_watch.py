@@ -1,4 +1,5 @@
-"""The daily comparison with the wallet, beside the trader: it never keeps an exit waiting."""
+"""What is looked at beside the trader, where it never keeps an exit waiting: the daily comparison
+with the wallet, and whether the prices of closed trades were all there."""
 
 from __future__ import annotations
 
@@ -11,10 +12,12 @@ from django.db import DatabaseError, close_old_connections, connection
 
 from exchange.errors import ExchangeError, MarketDataError
 from exchange.models import ExchangeAccount
+from exchange.ports import MarketData
 from trading.accounting import days_between
 from trading.errors import TradingError
 from trading.execution.desk import Desk
-from trading.models import WalletCheck
+from trading.execution.unseen import unverifiable_mark
+from trading.models import Trade, WalletCheck
 from trading.wallet_check import (
     LedgerReader,
     books_begin,
@@ -33,10 +36,17 @@ class WalletWatch(threading.Thread):
     """Compares the complete days of one desk's account, with a connection of its own to the
     venue, until the desk's lease is over."""
 
-    def __init__(self, desk: Desk, open_reader: Callable[[ExchangeAccount], LedgerReader]) -> None:
+    def __init__(
+        self,
+        desk: Desk,
+        open_reader: Callable[[ExchangeAccount], LedgerReader],
+        open_history: Callable[[ExchangeAccount], MarketData],
+    ) -> None:
         super().__init__(name=f"wallet-{desk.account.pk}", daemon=True)
         self._desk = desk
         self._open_reader = open_reader
+        self._open_history = open_history
+        self._verified: set[int] = set()
         self._reader: LedgerReader | None = None
 
     def run(self) -> None:
@@ -51,6 +61,7 @@ class WalletWatch(threading.Thread):
             close_old_connections()
             try:
                 self.look(asked=asked)
+                self.verify()
             except (ExchangeError, MarketDataError, TradingError, DatabaseError) as exc:
                 logger.warning("the wallet was not compared", error=str(exc))
         connection.close()
@@ -69,6 +80,11 @@ class WalletWatch(threading.Thread):
             wall_now=desk.clock.now(),
             days=newest_days(desk.account, now.date()) if asked else None,
         )
+
+    def verify(self) -> list[Trade]:
+        """Mark trades whose prices were missing while they were open."""
+        account = self._desk.account
+        return unverifiable_mark(account, self._open_history(account), self._verified)
 
 
 def newest_days(account: ExchangeAccount, today: date) -> Sequence[date]:

@@ -156,7 +156,7 @@ def test_the_watch_beside_the_trader_compares_by_itself_and_on_a_command(traded:
             return traded.market.now() + DAY
 
     traded.desk.market = Tomorrow()  # type: ignore[assignment]
-    watch = WalletWatch(traded.desk, paper_reader)
+    watch = WalletWatch(traded.desk, paper_reader, lambda _: traded.market)
     (check,) = watch.look()
     assert (check.day, check.state) == (date(2024, 1, 1), "agreed")
     assert watch.look() == []
@@ -176,7 +176,7 @@ def test_the_watch_beside_the_trader_compares_by_itself_and_on_a_command(traded:
 
 
 def test_the_watch_ends_with_the_lease(traded: Floor) -> None:
-    watch = WalletWatch(traded.desk, paper_reader)
+    watch = WalletWatch(traded.desk, paper_reader, lambda _: traded.market)
     traded.desk.lease_over.set()
     watch.start()
     watch.join(timeout=5)
