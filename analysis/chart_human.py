@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
 from decimal import Decimal
 from math import ceil
 
@@ -25,13 +27,13 @@ from analysis.chart_axis import PriceAxis, decimals_of, number, price_axis
 from analysis.chart_draw import draw
 from analysis.chart_labels import label_width
 from analysis.chart_layout import Layout
-from analysis.chart_picture import Gutter, Picture, PlanLine
+from analysis.chart_picture import Gutter, Picture, PlanLine, Shade
 from analysis.chart_secrets import Secrets, secrets_of
 from analysis.chart_study import Study, study_of
 from analysis.chart_style import ChartStyle
 from analysis.domain import AnalysisInput, Direction
 from analysis.indicators import VISIBLE_BARS
-from exchange.candles import CandleWindow, from_ms
+from exchange.candles import CandleWindow, from_ms, to_ms
 
 # Of what came after, as much as what was seen before.
 AFTER_BARS = VISIBLE_BARS
@@ -50,6 +52,16 @@ class Overlay:
     after: CandleWindow | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Band:
+    """A stretch of time with a name, such as a blackout, from ``start`` up to and without
+    ``end``."""
+
+    name: str
+    start: datetime
+    end: datetime
+
+
 def render_for_people(
     given: AnalysisInput,
     overlay: Overlay | None = None,
@@ -57,8 +69,10 @@ def render_for_people(
     *,
     dark: bool = False,
     shown: ChartStyle = SEEN_AS_USUAL,
+    bands: Sequence[Band] = (),
 ) -> bytes:
-    """PNG of ``given`` with the overlay inside its range. Raises ``NotEnoughCandles``.
+    """PNG of ``given`` with the overlay inside its range and ``bands`` shaded behind the candles.
+    Raises ``NotEnoughCandles``.
 
     ``shown`` is the style of the picture the analyst was shown, so that both bear the same id and
     the same markers.
@@ -68,6 +82,7 @@ def render_for_people(
     candles = _with_after(study.visible, overlay)
     secrets = secrets_of(given, shown)
     picture = _picture(given, study, candles, overlay, layout, secrets)
+    picture = replace(picture, shades=_shades(candles, bands))
     return encode(draw(picture, layout), look.DARK if dark else look.LIGHT)
 
 
@@ -85,6 +100,18 @@ def _with_after(visible: CandleWindow, overlay: Overlay | None) -> CandleWindow:
         np.concatenate((visible.close, after.close)),
         np.concatenate((visible.volume, after.volume)),
     )
+
+
+def _shades(candles: CandleWindow, bands: Sequence[Band]) -> list[Shade]:
+    """Which candles each band touches; a band beside them all is left out."""
+    opens = candles.times
+    closes = opens + int(candles.interval.total_seconds() * 1000)
+    found = []
+    for band in bands:
+        inside = np.flatnonzero((opens < to_ms(band.end)) & (closes > to_ms(band.start)))
+        if len(inside):
+            found.append(Shade(int(inside[0]), int(inside[-1]), band.name))
+    return found
 
 
 def _decimals(given: AnalysisInput) -> int:

@@ -11,6 +11,7 @@ from analysis import chart_layout as look
 from analysis.chart_labels import write_labels
 from analysis.chart_layout import Box, Layout
 from analysis.chart_picture import Columns, Picture
+from analysis.chart_type import font
 from exchange.candles import Floats
 
 # Lengths at scale 1.
@@ -20,6 +21,8 @@ DOTS = (2, 5)
 HAIRLINE_DASH = (6, 4)
 PLAN_LINE = 2
 PLAN_DASH = (8, 6)
+SHADE_TITLE = 22
+SHADE_ROWS = 6
 
 
 def blank_panel(box: Box) -> tuple[Image.Image, ImageDraw.ImageDraw]:
@@ -32,6 +35,7 @@ def price_panel(picture: Picture, layout: Layout, spots: Columns) -> Image.Image
     """The panel in the order of its layers, the ones that must be read last."""
     image, pen = blank_panel(layout.price)
     axis, width = picture.axis, layout.price.width
+    _shades(pen, picture, layout)
     for tick in picture.ticks:
         row = round(axis.row(tick.price))
         pen.line((0, row, width, row), fill=look.GRID)
@@ -51,6 +55,21 @@ def price_panel(picture: Picture, layout: Layout, spots: Columns) -> Image.Image
     _plan_lines(pen, picture, layout, spots)
     write_labels(pen, picture, layout, spots, lines=(fast, slow))
     return image
+
+
+def _shades(pen: ImageDraw.ImageDraw, picture: Picture, layout: Layout) -> None:
+    """Bands of time with their names at the top, one row lower for each, so that none is hidden."""
+    step = layout.price.width / picture.slots
+    face = font(look.SMALL_SIZE, layout.scale)
+    for shade in picture.shades:
+        left, right = round(shade.first * step), round((shade.last + 1) * step) - 1
+        pen.rectangle((left, 0, right, layout.price.height), fill=look.SHADE)
+    for row, shade in enumerate(picture.shades[:SHADE_ROWS]):
+        half = face.getlength(shade.name) / 2
+        middle = (shade.first + shade.last + 1) / 2 * step
+        middle = min(max(middle, half), layout.price.width - half)
+        down = layout.px(SHADE_TITLE) * (row + 0.6)
+        pen.text((middle, down), shade.name, fill=look.TEXT, font=face, anchor="mm")
 
 
 def _plan_lines(pen: ImageDraw.ImageDraw, picture: Picture, layout: Layout, spots: Columns) -> None:

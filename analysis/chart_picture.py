@@ -46,6 +46,14 @@ class PlanLine(NamedTuple):
     colour: int
 
 
+class Shade(NamedTuple):
+    """A band behind the candles from one slot to another, both in it, with its name."""
+
+    first: int
+    last: int
+    name: str
+
+
 @dataclass(frozen=True, slots=True)
 class Picture:
     """Everything a chart shows, in the units that it shows.
@@ -71,6 +79,7 @@ class Picture:
     levels: Sequence[LevelTag]
     markers: Sequence[Marker]
     plan: Sequence[PlanLine] = ()
+    shades: Sequence[Shade] = ()
 
 
 class Columns(NamedTuple):

@@ -21,9 +21,9 @@ HERE, EVERYWHERE = "here", "everywhere"
 MOMENT = "%Y-%m-%dT%H:%M"
 
 
-def _select(label: str, choices: Any) -> forms.ChoiceField:
+def _select(label: str, choices: Any, initial: str | None = None) -> forms.ChoiceField:
     select = forms.Select(attrs={"class": "field"})
-    return forms.ChoiceField(label=label, choices=choices, widget=select)
+    return forms.ChoiceField(label=label, choices=choices, widget=select, initial=initial)
 
 
 def _moment(label: str) -> forms.DateTimeField:
@@ -37,7 +37,7 @@ class BlackoutForm(forms.Form):
 
     kind = BlackoutKind.ONCE
     name = forms.CharField(max_length=80, widget=forms.TextInput(attrs={"class": "field"}))
-    action = _select("While it lasts", [(one.value, one.label) for one in BlackoutAction])
+    action = _select("While it lasts", BlackoutAction.choices(), BlackoutAction.NO_ENTRIES)
     symbols = forms.CharField(
         label="Symbols (empty: all)",
         required=False,

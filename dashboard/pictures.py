@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from analysis.chart import render, style_of
-from analysis.chart_human import AFTER_BARS, Overlay, render_for_people
+from analysis.chart_human import AFTER_BARS, Band, Overlay, render_for_people
 from analysis.chart_source import MarketChartSource
 from analysis.domain import AnalysisInput, Direction
+from analysis.indicators import VISIBLE_BARS
 from analysis.models import Analysis
 from analysis.picture_store import PictureDamaged, picture_bytes
 from exchange.candles import CandleWindow, to_ms
 from exchange.domain import TIMEFRAMES
+from exchange.models import ExchangeAccount
 from exchange.ports import MarketData
+from trading.blackouts import windows_between
 from trading.models import Signal, Trade
 from trading.selectors import direction_of, trade_book
 from trading.wiring import market_for
@@ -42,7 +45,8 @@ def picture_people(analysis: Analysis, *, dark: bool) -> bytes:
     signal = _signal_of(analysis)
     given = _given(analysis, market_for(signal.account))
     shown = style_of(analysis.profile.image_family)
-    return render_for_people(given, _overlay(signal), dark=dark, shown=shown)
+    bands = _bands(signal.account, given)
+    return render_for_people(given, _overlay(signal), dark=dark, shown=shown, bands=bands)
 
 
 def picture_trade(trade: Trade, *, dark: bool) -> bytes:
@@ -59,7 +63,9 @@ def picture_trade(trade: Trade, *, dark: bool) -> bytes:
         after=_after(trade, analysis, market),
     )
     shown = style_of(analysis.profile.image_family)
-    return render_for_people(_given(analysis, market), overlay, dark=dark, shown=shown)
+    given = _given(analysis, market)
+    bands = _bands(trade.account, given, overlay.after)
+    return render_for_people(given, overlay, dark=dark, shown=shown, bands=bands)
 
 
 def _signal_of(analysis: Analysis) -> Signal:
@@ -73,6 +79,20 @@ def _given(analysis: Analysis, market: MarketData) -> AnalysisInput:
     return MarketChartSource(market).chart_input(
         analysis.symbol, analysis.timeframe, candle_time=analysis.candle_time
     )
+
+
+def _bands(
+    account: ExchangeAccount, given: AnalysisInput, after: CandleWindow | None = None
+) -> list[Band]:
+    """Blackouts of the symbol while the chart lasts."""
+    interval = TIMEFRAMES[given.timeframe]
+    start = given.candle_time - VISIBLE_BARS * interval
+    end = after.last_close_time if after is not None and len(after) else given.candle_time
+    return [
+        Band(window.name, window.start, window.end)
+        for window in windows_between(account, start, end)
+        if not window.symbols or given.symbol in window.symbols
+    ]
 
 
 def _overlay(signal: Signal) -> Overlay | None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from analysis.chart_human import Overlay, render_for_people
+from analysis.chart_human import Band, Overlay, render_for_people
 from analysis.chart_layout import DARK, LIGHT, PATCH_SCALE, TILE_SCALE
 from analysis.domain import Direction
 from exchange.candles import CandleWindow
@@ -96,3 +96,22 @@ def test_text_stays_inside_the_picture(scale: float, price: float, digits: int) 
     picture = pixels(render_for_people(made, signal, scale))
     frame = (picture[0], picture[-1], picture[:, 0], picture[:, -1])
     assert all((edge == 255).all() for edge in frame)
+
+
+def test_a_band_shades_its_candles_and_bears_its_name() -> None:
+    interval = LONG_CANDLES.interval
+    end = SEEN.candle_time - 10 * interval
+    band = Band("Rates", end - 20 * interval, end)
+    plain, shaded = pixels(render_for_people(SEEN)), pixels(render_for_people(SEEN, bands=[band]))
+    changed = (plain != shaded).any(axis=(0, 2))
+    columns = np.flatnonzero(changed)
+    # Twenty of eighty columns, a little right of the middle.
+    assert 200 < columns[-1] - columns[0] < 300
+    assert changed[columns[0] : columns[-1]].all()
+    names = [render_for_people(SEEN, bands=[Band(name, band.start, end)]) for name in ("A", "B")]
+    assert names[0] != names[1]
+
+
+def test_a_band_beside_the_chart_changes_nothing() -> None:
+    late = Band("Later", SEEN.candle_time, SEEN.candle_time + LONG_CANDLES.interval)
+    assert render_for_people(SEEN, bands=[late]) == render_for_people(SEEN)

@@ -13,7 +13,7 @@ from trading.domain.portfolio import Portfolio
 from trading.domain.settings import BotSettings
 from trading.domain.signal import Reading, propose
 from trading.domain.sizing import size
-from trading.domain.verdict import first_failure, percent, plain
+from trading.domain.verdict import digits, first_failure, percent, plain
 
 # The middle of the band that stops may lie in, for a calm market.
 TYPICAL_STOP_ATR = Decimal(2)
@@ -82,7 +82,7 @@ def fit_of(view: MarketView, atr: Decimal, portfolio: Portfolio, settings: BotSe
         return Fit(symbol, FitKind.TOO_SMALL, None, text)
     share = min(sized.qty / whole.qty, Decimal(1))
     kind = FitKind.OK if share >= COARSE_BELOW else FitKind.COARSE
-    text = f"{plain(sized.qty)} of {plain(whole.qty.normalize())} planned {stop}."
+    text = f"{plain(sized.qty)} of {digits(whole.qty)} planned {stop}."
     return Fit(symbol, kind, share, text)
 
 
