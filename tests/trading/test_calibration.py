@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -14,12 +13,12 @@ from tests.factories.bots import BotFactory, RiskLimitsFactory
 from tests.factories.cycles import CycleFactory, SignalFactory
 from tests.factories.exchange import NOON
 from tests.factories.trades import TradeFactory
+from tests.trading.labelled import MINUTE, many
 from trading.calibration import calibration_json, calibration_of, calibration_words
-from trading.models import Bot, Signal, Trade
+from trading.models import Bot, Trade
 from trading.settings_of import bot_settings
 
 pytestmark = pytest.mark.django_db
-MINUTE = timedelta(minutes=1)
 
 
 @pytest.fixture
@@ -45,37 +44,6 @@ def closed(
         **more,
     )
     return trade
-
-
-def many(bot: Bot, count: int) -> None:
-    """So many closed trades; each third is lost unless it was trusted most."""
-    shared = AnalysisFactory.create(profile=bot.analyst_profile)
-    cycle = CycleFactory.create(bot=bot)
-    signals = [
-        SignalFactory.build(
-            cycle=cycle,
-            bot=bot,
-            account=bot.account,
-            analysis=shared,
-            symbol=f"S{number}",
-            confidence=Decimal(600 + number % 300) / 1000,
-            decided_at=NOON,
-        )
-        for number in range(count)
-    ]
-    Signal.objects.bulk_create(signals)
-    Trade.objects.bulk_create(
-        TradeFactory.build(
-            signal=signal,
-            account=bot.account,
-            bot=bot,
-            symbol=signal.symbol,
-            closed=True,
-            net_pnl=Decimal(5 if number % 3 or signal.confidence > Decimal("0.85") else -5),
-            closed_market=NOON + number * MINUTE,
-        )
-        for number, signal in enumerate(signals)
-    )
 
 
 def test_trades_that_close_later_are_not_known_yet(bot: Bot) -> None:
