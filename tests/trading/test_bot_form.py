@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from dashboard.selectors.bots import bot_list
 from tests.factories import (
     AccountFactory,
     BotFactory,
@@ -17,8 +19,8 @@ from tests.factories import (
     RiskLimitsFactory,
 )
 from trading.ai import ai_cost_estimate
-from trading.choices import BotState
-from trading.models import Bot, OperatorAction
+from trading.choices import BotState, RiskProfile
+from trading.models import Bot, OperatorAction, RiskLimits
 
 pytestmark = pytest.mark.django_db
 
@@ -42,7 +44,10 @@ def saved(client: Client, bot: Bot, **changes: Any) -> Any:
     page = reverse("admin:trading_bot_change", args=[bot.pk])
     form = client.get(page).context["adminform"].form
     given = {name: value for name, value in form.initial.items() if value is not None}
-    answer = client.post(page, given | {"symbols": '["BTCUSDT"]', "exit_settings": "{}", "entry_settings": "{}"} | changes)
+    answer = client.post(
+        page,
+        given | {"symbols": '["BTCUSDT"]', "exit_settings": "{}", "entry_settings": "{}"} | changes,
+    )
     bot.refresh_from_db()
     return answer
 
@@ -116,3 +121,34 @@ def test_a_running_bot_is_not_given_a_model_that_can_not_ask(
     useless = ModelProfileFactory.create(name="Without prices", input_price=0, output_price=0)
     answer = saved(operator_client, bot, analyst_profile=useless.pk)
     assert "Without prices" in errors(answer)["analyst_profile"][0]
+
+
+def test_entry_settings_are_stored_as_typed(operator_client: Client, bot: Bot) -> None:
+    typed = '{"breakout_entries": true, "min_order_policy": "round_up"}'
+    assert saved(operator_client, bot, entry_settings=typed).status_code == 302
+    assert bot.entry_settings == {"breakout_entries": True, "min_order_policy": "round_up"}
+    (row,) = bot_list(bot.account, datetime.now(UTC))
+    assert row.entries == "rounds up to the smallest order, breakout entries"
+
+
+@pytest.mark.parametrize(
+    ("typed", "sentence"),
+    [
+        ('{"breakouts": true}', "There is no entry setting breakouts."),
+        ('{"method": "kelly"}', "Kelly sizing is for accounts of the classic profile."),
+        ("[1]", "Entry settings must be names with values."),
+    ],
+)
+def test_entry_settings_that_make_no_sense_are_refused(
+    operator_client: Client, bot: Bot, typed: str, sentence: str
+) -> None:
+    RiskLimits.objects.update(profile=RiskProfile.CONSERVATIVE)
+    answer = saved(operator_client, bot, entry_settings=typed)
+    assert errors(answer)["entry_settings"] == [sentence]
+    assert bot.entry_settings == {}
+
+
+def test_kelly_is_for_the_classic_profile(operator_client: Client, bot: Bot) -> None:
+    RiskLimits.objects.update(profile=RiskProfile.CLASSIC)
+    assert saved(operator_client, bot, entry_settings='{"method": "kelly"}').status_code == 302
+    assert bot.entry_settings == {"method": "kelly"}
