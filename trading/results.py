@@ -12,6 +12,7 @@ import numpy as np
 from django.core.exceptions import EmptyResultSet
 from django.db import connections
 from django.db.models import CharField, F, FloatField, QuerySet
+from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Cast
 
 from analysis.models import AnalystProfile, ModelCall, PromptVersion
@@ -42,6 +43,7 @@ MAX_POINTS = 10_000
 MONEY = ("net_pnl", "fees", "funding")
 PRICES = ("entry_value", "entry_qty", "initial_stop", "best_price", "worst_price")
 FIGURES = (*MONEY, *PRICES, "r_multiple", "entry_slippage", "exit_slippage", "signal__confidence")
+CHANCE = "chance"
 TIMES = ("opened_market", "closed_market")
 PLAIN = (
     "unverifiable",
@@ -54,7 +56,6 @@ PLAIN = (
     "signal__analysis_id",
     "signal__analysis__profile_id",
     "signal__analysis__prompt_version_id",
-    "signal__calibration__p",
 )
 
 
@@ -107,13 +108,15 @@ def results_read(chosen: Chosen) -> Results:
     """Read the chosen trades in one query, with figures as floats: exact for money, because a
     float holds more digits than an amount under 20 million USDT has."""
     rows = chosen.rows()
-    names = [f"{name}_read" for name in (*TIMES, *FIGURES)]
+    names = [f"{name}_read" for name in (*TIMES, *FIGURES, CHANCE)]
     floats = {f"{name}_read": Cast(F(name), FloatField()) for name in FIGURES}
+    stated = KeyTextTransform("p", "signal__calibration")
+    floats[f"{CHANCE}_read"] = Cast(stated, FloatField())
     texts = {f"{name}_read": Cast(F(name), CharField()) for name in TIMES}
     found = _fetch(rows.annotate(**floats, **texts).values_list("pk", *PLAIN, *names))
-    every = ("pk", *PLAIN, *TIMES, *FIGURES)
+    every = ("pk", *PLAIN, *TIMES, *FIGURES, CHANCE)
     fields = dict(zip(every, zip(*found, strict=True) if found else [()] * len(every), strict=True))
-    figures = {name: np.array(fields[name], dtype=np.float64) for name in FIGURES}
+    figures = {name: np.array(fields[name], dtype=np.float64) for name in (*FIGURES, CHANCE)}
     columns = _columns(rows, fields, figures)
     labels = _labels(fields) | counted_labels(columns)
     out = np.array(fields["unverifiable"], dtype=np.bool_)
@@ -162,7 +165,7 @@ def _columns(
         best_r=best,
         worst_r=worst,
         confidence=figures["signal__confidence"],
-        chance=np.array(plain["signal__calibration__p"], dtype=np.float64),
+        chance=figures[CHANCE],
         opened=_times(plain["opened_market"]),
         closed=_times(plain["closed_market"]),
     )
