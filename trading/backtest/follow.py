@@ -118,9 +118,8 @@ class _Life:
     def live(self, candle: Candle) -> None:
         """What one candle does, and what is done at its close, in the order of a round."""
         now = candle.close_time
-        held_before = self._book.open_qty > 0
         self._hear(candle.open_time, now)
-        self._note_extremes(candle, held_before)
+        self._note_extremes(candle)
         if self.over:
             return
         self._withdraw(candle.close, now)
@@ -254,13 +253,14 @@ class _Life:
         if self._worst is None or (price - self._worst) * sign < 0:
             self._worst = price
 
-    def _note_extremes(self, candle: Candle, held_before: bool) -> None:
-        """High and low count of candles that were held through from open to close; of one that
-        was entered in it, only the close is certain."""
-        if self._book.open_qty == 0:
+    def _note_extremes(self, candle: Candle) -> None:
+        """High and low count of candles that were held through from their open; of one that was
+        entered in it, only the close is certain."""
+        opened = self._book.opened_at
+        if self._book.open_qty == 0 or opened is None:
             return
         self._touch(candle.close)
-        if held_before:
+        if candle.open_time >= opened:
             self._touch(candle.high)
             self._touch(candle.low)
 

@@ -1,9 +1,9 @@
 """The same exits on entries at random: what a strategy must beat before it means anything.
 
 Each seed draws as many entries per symbol, with as many longs and shorts, as the strategy had; the
-moment is any candle of the period, stop (in ATR14) and target (in R) are those of one of the
-strategy's own trades on that symbol, drawn with replacement. Fills, fees, slippage and funding are
-the same; what an account holds at once is not limited.
+moment is any candle up to the strategy's last entry, stop (in ATR14) and target (in R) are those of
+one of the strategy's own trades on that symbol, drawn with replacement. Fills, fees, slippage and
+funding are the same; what an account holds at once is not limited.
 """
 
 from __future__ import annotations
@@ -145,9 +145,10 @@ def series_of(
     end: datetime,
     timeframe: timedelta,
     longest: timedelta,
+    last_entry: datetime,
 ) -> Series:
     """The monitor candles of ``symbol`` with the ATR14 of ``timeframe`` known at each; entries lie
-    in ``[start, end)``, and early enough to be over before the candles are.
+    from ``start`` to ``last_entry``, and early enough to be over before the candles are.
 
     Raises ``MarketDataError`` and ``NotEnoughCandles``.
     """
@@ -158,6 +159,7 @@ def series_of(
     ranges = indicators(slow).atr
     newest = slow.times.searchsorted(window.times - span_ms(timeframe), side="right") - 1
     before = np.where(newest >= 0, ranges[np.maximum(newest, 0)], np.nan)
+    last = int(window.times.searchsorted(to_ms(last_entry), side="right"))
     known = np.flatnonzero(~np.isnan(before))
     return Series(
         window,
@@ -165,7 +167,7 @@ def series_of(
         before,
         _funding(market, window),
         first=int(known[0]) if len(known) else 0,
-        stop=len(window) - longest // interval - 2,
+        stop=min(len(window) - longest // interval - 2, last),
     )
 
 

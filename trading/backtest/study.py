@@ -80,7 +80,14 @@ def random_study(
     settings = ExitSettings.from_json(trades[0].exit_settings)
     series = {
         symbol: series_of(
-            market, symbol, session.start, session.end, timeframe, settings.max_holding
+            market,
+            symbol,
+            session.start,
+            session.end,
+            timeframe,
+            settings.max_holding,
+            # A profile that was halted in spring is not compared with an autumn it never saw.
+            last_entry=max(trade.created_market for trade in trades),
         )
         for symbol in sorted({trade.symbol for trade in trades})
     }

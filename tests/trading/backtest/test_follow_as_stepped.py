@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 import pytest
 
 from analysis.services import profile_technical
 from exchange.choices import Mode
+from exchange.domain import quantise
 from exchange.market.archive import default_archive
 from exchange.market.clock import SteppedClock
 from exchange.market.simulated import SimulatedMarket
@@ -74,11 +76,19 @@ def assert_followed_alike(account: ExchangeAccount, market: MarketData, end: dat
         assert life.reason == trade.exit_reason
         assert (life.net_pnl, life.r_multiple) == (trade.net_pnl, trade.r_multiple)
         assert life.entry_price == trade.entry_value / trade.entry_qty
+        assert (life.best_r, life.worst_r) == (in_r(trade, "best"), in_r(trade, "worst"))
         moves = StopMove.objects.filter(trade=trade).order_by("pk")
         assert [(move.time, move.rule, move.stop_loss) for move in life.moves] == list(
             moves.values_list("market_time", "rule", "new_stop")
         )
     return len(trades)
+
+
+def in_r(trade: Trade, which: str) -> Decimal:
+    """The best or worst price of a trade in R."""
+    entry, sign = trade.entry_value / trade.entry_qty, 1 if trade.side == "buy" else -1
+    price = trade.best_price if which == "best" else trade.worst_price
+    return quantise((price - entry) * sign / abs(entry - trade.initial_stop))
 
 
 def test_minutes_of_the_simulated_market_are_followed_as_they_were_traded() -> None:
