@@ -1,7 +1,7 @@
 """Trading in the admin: bots may be edited, limits get a new version, the rest may be read.
 
-What changes a state (start, pause, halt, close, approve) is done in the console, where it goes
-through the services.
+What changes a state (start, pause, arm, close, approve) is done in the console, where it goes
+through the services; a press of the kill switch is a run that is added here.
 """
 
 from __future__ import annotations
@@ -9,13 +9,17 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.auth.models import User
 from django.db.models import Max
 from django.http import HttpRequest
+from django.utils import timezone
 from django.utils.html import format_html
 
 from exchange.admin import KeptAdmin, LedgerAdmin
 from trading.ai import ai_cost_estimate
-from trading.forms import BotForm
+from trading.choices import KillLevel
+from trading.forms import BotForm, KillRunForm
+from trading.kill import kill_press
 from trading.models import (
     Approval,
     Blackout,
@@ -241,10 +245,28 @@ class PeakBaseAdmin(LedgerAdmin):
 
 
 @admin.register(KillRun)
-class KillRunAdmin(LedgerAdmin):
+class KillRunAdmin(KeptAdmin):
+    """What is added here is pressed."""
+
+    form = KillRunForm
     list_display = ("pressed_at", "level", "account", "drill", "actor", "reason", "done_at")
     list_filter = ("level", "drill", "account")
     list_select_related = ("account", "actor")
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def save_model(self, request: HttpRequest, obj: KillRun, form: Any, change: bool) -> None:
+        run = kill_press(
+            account=obj.account,
+            level=KillLevel(obj.level),
+            reason=obj.reason,
+            actor=request.user if isinstance(request.user, User) else None,
+            channel="admin",
+            drill=obj.drill,
+            pressed_at=timezone.now(),
+        )
+        obj.pk = run.pk
 
 
 @admin.register(KillStep)

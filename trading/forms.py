@@ -1,4 +1,4 @@
-"""The form in which an administrator edits a bot: what its model will cost is agreed to here."""
+"""Forms of the admin: a bot, whose model's cost is agreed to here, and the kill switch."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from exchange.domain import quantise
 from trading.ai import AiCost, ai_cost_estimate, cost_refusal, model_refusal
 from trading.choices import BotState, RiskProfile
 from trading.domain.entry_settings import EntrySettings, EntrySettingsInvalid, SizingMethod
-from trading.models import Bot
+from trading.kill import press_refusal
+from trading.models import Bot, KillRun
 from trading.services import symbols_refusal
 from trading.settings_of import limits_current
 from trading.shares import share_refusal, tighter_refusal
@@ -24,10 +25,11 @@ PRICED_BY = ("account", "timeframe", "symbols", "analyst_profile")
 if TYPE_CHECKING:
     UnfoldBooleanWidget = forms.CheckboxInput
     BotBase = forms.ModelForm[Bot]
+    KillBase = forms.ModelForm[KillRun]
 else:
     from unfold.widgets import UnfoldBooleanWidget
 
-    BotBase = forms.ModelForm
+    BotBase = KillBase = forms.ModelForm
 
 
 class BotForm(BotBase):
@@ -127,3 +129,21 @@ class BotForm(BotBase):
             raise ValidationError({"accept_ai_cost": refusal})
         self.agreed_to = cost
         self.instance.ai_cost_accepted = quantise(cost.share_of_equity_per_month)
+
+
+class KillRunForm(KillBase):
+    """A press of the kill switch; no account is everything."""
+
+    class Meta:
+        model = KillRun
+        fields = ("account", "level", "drill", "reason")
+
+    def clean(self) -> dict[str, Any]:
+        """Refuse what the switch would refuse."""
+        given: dict[str, Any] = super().clean() or self.cleaned_data
+        refusal = press_refusal(
+            given.get("account"), given.get("reason", ""), drill=bool(given.get("drill"))
+        )
+        if refusal:
+            raise ValidationError(refusal)
+        return given

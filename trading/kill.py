@@ -61,7 +61,9 @@ def kill_press(
     simulated or paper account. An error of the database is raised; a halt of everything has left
     the KILL file by then.
     """
-    _check(account, reason, drill=drill)
+    refusal = press_refusal(account, reason, drill=drill)
+    if refusal:
+        raise ActionRefused(refusal)
     if account is None and level >= KillLevel.HALT:
         kill_file_drop(reason)
     run = _switch_off(account, level, reason, actor, channel, drill, pressed_at)
@@ -77,13 +79,15 @@ def kill_press(
     return run
 
 
-def _check(account: ExchangeAccount | None, reason: str, *, drill: bool) -> None:
+def press_refusal(account: ExchangeAccount | None, reason: str, *, drill: bool) -> str:
+    """Why this press would be refused, or ""."""
     if not reason.strip():
-        raise ActionRefused("give a reason; it is kept with the press")
+        return "give a reason; it is kept with the press"
     if len(reason) > REASON_LENGTH:
-        raise ActionRefused(f"the reason is longer than {REASON_LENGTH} characters")
+        return f"the reason is longer than {REASON_LENGTH} characters"
     if drill and (account is None or Mode(account.mode) not in DRILL_MODES):
-        raise ActionRefused("a drill is for one simulated or paper account")
+        return "a drill is for one simulated or paper account"
+    return ""
 
 
 @transaction.atomic

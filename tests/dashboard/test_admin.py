@@ -31,6 +31,7 @@ ADDABLE = {
     "risklimits",
     "symbolgroup",
     "blackout",
+    "killrun",
 }
 # Session, user, messages of the console's mode chip, page count, rows, and filters.
 MOST_QUERIES = 12
