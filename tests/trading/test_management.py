@@ -112,7 +112,7 @@ def test_without_bots_it_says_so() -> None:
 def test_a_replay_prints_its_result_and_that_the_ledgers_agree(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("trading.management.commands.replay.PRINT_EVERY_S", 0.0)
+    monkeypatch.setattr("trading.management.replaying.PRINT_EVERY_S", 0.0)
     out = run(
         "replay",
         *("--symbols", "SOLUSDT", "--timeframe", "15m", "--profile", "classic"),
