@@ -6,7 +6,7 @@ import numpy as np
 
 from trading.backtest.study import RandomStudy
 
-WIDTH, HEIGHT, LEFT, TOP, FOOT = 720, 300, 40, 40, 50
+WIDTH, HEIGHT, LEFT, TOP, FOOT = 720, 310, 40, 54, 50
 BARS = 41
 STYLE = (
     "text{font:13px sans-serif;fill:#57606a}"
@@ -50,7 +50,7 @@ def distribution_svg(study: RandomStudy, title: str) -> str:
             f'<line class="zero" x1="{x(0):.1f}" x2="{x(0):.1f}" y1="{TOP}" y2="{floor}"/>',
             _mark(x(0), floor + 16, "0 R"),
             f'<line class="own" x1="{own:.1f}" x2="{own:.1f}" y1="{TOP}" y2="{floor}"/>',
-            f'<text class="own-text" x="{own + shift:.1f}" y="{TOP + 12}" '
+            f'<text class="own-text" x="{own + shift:.1f}" y="{TOP - 6}" '
             f'text-anchor="{anchor}">{words}</text>',
             *(_mark(x(value), floor + 36, f"{value:+.2f}") for value in marked),
             "</svg>",
