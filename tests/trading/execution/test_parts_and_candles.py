@@ -36,7 +36,7 @@ def now(trade: Trade) -> Trade:
 
 def test_a_part_is_taken_at_market_and_the_rest_stays_covered(floor: Floor) -> None:
     trade = opened(floor, partials=[["1", "0.4"]])
-    floor.play("105.1")
+    floor.play(105.1)
     floor.rounds(3)
     assert floor.venue.size("BTCUSDT") == 6
     order = Order.objects.get(role=OrderRole.EXIT)
@@ -51,13 +51,13 @@ def test_a_part_is_taken_at_market_and_the_rest_stays_covered(floor: Floor) -> N
 
 def test_a_part_is_taken_once_also_after_a_restart(floor: Floor) -> None:
     opened(floor, partials=[["1", "0.4"], ["2", "0.3"]])
-    floor.play("105.1", "105.5")
+    floor.play(105.1, 105.5)
     floor.restart()
-    floor.play("105.6")
+    floor.play(105.6)
     floor.clock.pass_seconds(10)
     floor.rounds(3)
     assert floor.venue.size("BTCUSDT") == 6
-    floor.play("110")
+    floor.play(110)
     floor.clock.pass_seconds(10)
     floor.rounds(3)
     assert floor.venue.size("BTCUSDT") == 3
@@ -69,7 +69,7 @@ def test_shares_are_of_what_was_left_by_the_trim(floor: Floor) -> None:
     assert floor.venue.size("BTCUSDT") == D("5.816")
     rules = trade.exit_settings | OFF | {"partials": [["1", "0.5"]]}
     Trade.objects.filter(pk=trade.pk).update(exit_settings=rules)
-    floor.play("105.1")
+    floor.play(105.1)
     floor.clock.pass_seconds(10)
     floor.rounds(3)
     assert floor.venue.size("BTCUSDT") == D("2.908")
@@ -78,7 +78,7 @@ def test_shares_are_of_what_was_left_by_the_trim(floor: Floor) -> None:
 def test_a_refused_part_is_repeated_and_the_close_of_it_all_goes_before(floor: Floor) -> None:
     trade = opened(floor, partials=[["1", "0.4"]])
     floor.venue.rejects = "venue_busy"
-    floor.play("105.1")
+    floor.play(105.1)
     floor.rounds(2)
     assert now(trade).target_qty == 6
     command_request(
@@ -105,7 +105,7 @@ def test_the_rest_of_the_entry_is_taken_back_before_a_part(floor: Floor) -> None
     rules = trade.exit_settings | OFF | {"partials": [["1", "0.5"]]}
     Trade.objects.filter(pk=trade.pk).update(exit_settings=rules)
     floor.venue.fills = True
-    floor.play("105.1")
+    floor.play(105.1)
     floor.rounds(2)
     assert floor.venue.cancels[0] == entry.order_link_id
     assert floor.venue.size("BTCUSDT") == 3
@@ -130,7 +130,7 @@ def keep_back(floor: Floor, *places: int) -> None:
 def test_younger_candles_wait_for_a_missing_one(late: Floor) -> None:
     opened(late, breakeven_at_r="1")
     keep_back(late, 0)
-    late.play("100", "105.5")
+    late.play(100, 105.5)
     assert not StopMove.objects.exists()
     keep_back(late)
     late.rounds()
@@ -140,7 +140,7 @@ def test_younger_candles_wait_for_a_missing_one(late: Floor) -> None:
 def test_after_two_minutes_they_wait_no_longer_and_a_late_one_is_swept_up(late: Floor) -> None:
     opened(late, tightening=[["1", "0.5"], ["2", "1.5"]])
     keep_back(late, 0)
-    late.play("110.5", "105.5", "105", "105")
+    late.play(110.5, 105.5, 105, 105)
     assert [move.numbers["at_r"] for move in StopMove.objects.all()] == ["1"]
     keep_back(late)
     late.rounds(2)
@@ -157,16 +157,16 @@ def test_without_a_live_market_a_hole_is_passed_over_at_once(late: Floor) -> Non
     late.desk.live = False
     opened(late, breakeven_at_r="1")
     keep_back(late, 0)
-    late.play("100", "105.5")
+    late.play(100, 105.5)
     assert StopMove.objects.count() == 1
 
 
 def test_candles_are_kept_once_each_where_the_market_forgets_them(late: Floor) -> None:
     opened(late)
-    late.play("101", "102", "103")
+    late.play(101, 102, 103)
     late.restart()
     late.desk.price_source = "test:prices"
-    late.play("104")
+    late.play(104)
     kept = candles_kept("test:prices", "BTCUSDT", START, START + 4 * MINUTE)
     assert [one.close for one in kept] == [101, 102, 103, 104]
     assert MonitorCandle.objects.count() == 4
@@ -175,7 +175,7 @@ def test_candles_are_kept_once_each_where_the_market_forgets_them(late: Floor) -
 
 def test_a_market_that_can_be_asked_for_ever_keeps_none(floor: Floor) -> None:
     opened(floor)
-    floor.play("101", "102")
+    floor.play(101, 102)
     assert not MonitorCandle.objects.exists()
 
 
@@ -226,7 +226,7 @@ def apply(floor: Floor, trade: Trade, version: int | None = None, **rules: Any) 
 
 def test_other_rules_move_the_stop_of_an_open_trade_at_once(floor: Floor) -> None:
     trade = opened(floor)
-    floor.play("106")
+    floor.play(106)
     command = apply(floor, trade, breakeven_at_r="1")
     floor.rounds()
     command.refresh_from_db()
@@ -242,7 +242,7 @@ def test_other_rules_move_the_stop_of_an_open_trade_at_once(floor: Floor) -> Non
 
 def test_other_rules_never_take_a_stop_back(floor: Floor) -> None:
     trade = opened(floor, breakeven_at_r="1")
-    floor.play("106")
+    floor.play(106)
     assert now(trade).stop_loss == D("100.2")
     command = apply(floor, trade, breakeven_at_r=None)
     floor.rounds()
@@ -253,7 +253,7 @@ def test_other_rules_never_take_a_stop_back(floor: Floor) -> None:
 
 def test_rules_for_a_trade_that_has_changed_are_refused(floor: Floor) -> None:
     trade = opened(floor)
-    floor.play("106")
+    floor.play(106)
     command = apply(floor, trade, version=now(trade).version - 1, breakeven_at_r="1")
     floor.rounds()
     command.refresh_from_db()
@@ -265,7 +265,7 @@ def test_rules_for_a_trade_that_has_changed_are_refused(floor: Floor) -> None:
 @pytest.mark.parametrize("wrong", [{"trailing": 1}, {"age_share": "0.5"}])
 def test_rules_that_make_no_sense_are_refused(floor: Floor, wrong: dict[str, Any]) -> None:
     trade = opened(floor)
-    floor.play("101")
+    floor.play(101)
     command = apply(floor, trade, **wrong)
     floor.rounds()
     command.refresh_from_db()
@@ -275,7 +275,7 @@ def test_rules_that_make_no_sense_are_refused(floor: Floor, wrong: dict[str, Any
 
 def test_rules_that_end_the_trade_close_it(floor: Floor) -> None:
     trade = opened(floor)
-    floor.play(*["101"] * 16)
+    floor.play(*[101] * 16)
     apply(floor, trade, max_holding_bars=1)
     floor.rounds(3)
     assert (now(trade).state, trade.exit_reason) == (TradeState.CLOSED, ExitReason.MAX_HOLDING)
