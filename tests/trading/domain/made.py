@@ -14,11 +14,9 @@ from typing import Any
 from analysis.domain import Direction, Environment, Grounding, Recommendation, ScoreParts
 from exchange.domain import Candle, Execution, ExecutionKind, Instrument, Quote, Side
 from exchange.ports import MarketFacts
-from exchange.ports import MarketFacts
 from trading.choices import Autonomy, RiskProfile, TradingStateName
 from trading.domain.entry_settings import EntrySettings
 from trading.domain.exits import ExitSettings, ManagedTrade, default_exits
-from trading.domain.filters import MarketView
 from trading.domain.filters import MarketView
 from trading.domain.pipeline import ApprovedSignal
 from trading.domain.portfolio import Exposure, Portfolio, StopOut
