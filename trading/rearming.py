@@ -9,11 +9,14 @@ from django.utils import timezone
 
 from exchange.models import ExchangeAccount
 from trading.choices import EventLevel, TradingStateName
+from trading.domain.verdict import percent
+from trading.equity import standing
 from trading.errors import ActionRefused
 from trading.events import record
 from trading.kill_file import kill_file_dropped_at, kill_file_remove
-from trading.models import KillStep, OperatorAction, TradingState
+from trading.models import EquityPoint, KillStep, OperatorAction, TradingState
 from trading.selectors import STRICTNESS
+from trading.settings_of import limits_current, limits_value
 
 Actor = User | None
 REASON_LENGTH = 200
@@ -22,7 +25,7 @@ REASON_LENGTH = 200
 def rearm_refusals(account: ExchangeAccount | None) -> list[str]:
     """Sentences on why trading of ``account`` (None: of everything) may not be armed again now;
     none is a yes. Each guard that halts trading adds its own."""
-    return [*_open_kill_steps(account)]
+    return [*_open_kill_steps(account), *_drawdown(account)]
 
 
 def _open_kill_steps(account: ExchangeAccount | None) -> list[str]:
@@ -38,6 +41,18 @@ def _open_kill_steps(account: ExchangeAccount | None) -> list[str]:
         return []
     shown = ", ".join(dict.fromkeys(names))
     return [f"the kill switch still waits for {shown}"]
+
+
+def _drawdown(account: ExchangeAccount | None) -> list[str]:
+    """A drawdown beyond the limit would halt it again within a minute; as of its last point."""
+    newest = EquityPoint.objects.filter(account=account).order_by("-time").first()
+    if account is None or newest is None:
+        return []
+    limit = limits_value(limits_current(account)).max_drawdown
+    lost = standing(account, newest.equity, newest.time, newest, ()).drawdown
+    if lost <= limit:
+        return []
+    return [f"the drawdown of {percent(lost)} is beyond {percent(limit)}: re-base the peak first"]
 
 
 def trading_state_held(account: ExchangeAccount | None) -> TradingStateName:

@@ -39,6 +39,9 @@ class _Promise:
 
 
 _MATRIX = "kill -9 at named points; the books must agree with the exchange by themselves"
+_KILL = "pressed while entries leave; none may follow, stops stay, what is out comes back"
+# From the moment that an entry in flight is known.
+KILL_S = 2.0
 _PROMISES = {
     "matrix apart": _Promise("Kills, processes apart", _MATRIX, "Books agree", SETTLE_S, 1),
     "matrix embedded": _Promise("Kills, everything in one", _MATRIX, "Books agree", SETTLE_S, 2),
@@ -64,6 +67,10 @@ _PROMISES = {
     ),
     "paper week": _Promise(
         "A week on paper", "a bot on live prices with every fault at low rates", "", None, 7
+    ),
+    "kill switch, Redis up": _Promise("Kill switch", _KILL, "Entries taken back", KILL_S, 8),
+    "kill switch, Redis down": _Promise(
+        "Kill switch, without Redis", _KILL, "Entries taken back", KILL_S, 9
     ),
 }
 
