@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 from hypothesis import settings
 
+from trading.kill_file import kill_file_remove
+
 settings.register_profile("local", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True, database=None)
 settings.load_profile("ci" if os.environ.get("CI") else "local")
+
+
+@pytest.fixture(autouse=True)
+def entries_on() -> Iterator[None]:
+    """A test that presses the kill switch leaves no KILL file to the next one."""
+    yield
+    kill_file_remove()
 
 
 @pytest.fixture
