@@ -112,15 +112,16 @@ def cycles_requeue(
         if now is None:
             continue
         in_time = now <= latest_start(cycle.boundary, TIMEFRAMES[cycle.timeframe])
+        # Only as it was read: a worker may have claimed it while the market was asked for its time.
+        as_read = Cycle.objects.filter(pk=cycle.pk, state=cycle.state, claimed_by=cycle.claimed_by)
         if cycle.attempt > 0 or in_time:
-            Cycle.objects.filter(pk=cycle.pk, state=CycleState.RUNNING).update(
-                state=CycleState.DUE, claimed_by=""
-            )
+            if cycle.state == CycleState.RUNNING:
+                as_read.update(state=CycleState.DUE, claimed_by="")
             # Also when it was due already: brokers forget, and a second message is harmless.
             enqueue(cycle.pk)
             continue
         with transaction.atomic():
-            moved = Cycle.objects.filter(pk=cycle.pk, state=cycle.state).update(
+            moved = as_read.update(
                 state=CycleState.FAILED, reason="interrupted", finished_at=timezone.now()
             )
             if moved:

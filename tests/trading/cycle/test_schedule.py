@@ -162,3 +162,21 @@ def test_a_cycle_that_somebody_runs_is_left_alone(running: Desk) -> None:
     cycles_requeue(market_of(running), sent.append, lambda claimant: True)
     cycle.refresh_from_db()
     assert (cycle.state, sent) == (CycleState.RUNNING, [])
+
+
+@pytest.mark.parametrize(("before", "by"), [("due", ""), ("running", "dead/1/x")])
+def test_a_cycle_that_is_claimed_while_it_is_looked_at_is_not_given_twice(
+    running: Desk, before: str, by: str
+) -> None:
+    cycle = Cycle.objects.create(
+        bot=running.bot, timeframe="15m", boundary=BOUNDARY, state=before, claimed_by=by
+    )
+
+    def slow_market(account: ExchangeAccount) -> MarketData:
+        """A worker takes the cycle while its market is opened here."""
+        Cycle.objects.filter(pk=cycle.pk).update(state=CycleState.RUNNING, claimed_by="alive/2/y")
+        return running.market
+
+    cycles_requeue(slow_market, lambda _: None, lambda claimant: claimant.startswith("alive"))
+    cycle.refresh_from_db()
+    assert (cycle.state, cycle.claimed_by) == (CycleState.RUNNING, "alive/2/y")
