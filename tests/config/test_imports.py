@@ -8,11 +8,11 @@ import sys
 
 from config.environment import BASE_DIR
 
-# Libraries that are kept out: rest_framework loads requests where it finds it and goes on without
-# it, and a module of ours that needed it at the start would break it.
+# Libraries that are kept out: rest_framework loads requests and TA-Lib pandas where they find them,
+# and go on without; a module of ours that needed one at the start would break it.
 STARTED = """
 import os, sys
-UNWANTED = ("requests", "urllib3")
+UNWANTED = ("requests", "urllib3", "pandas")
 sys.modules.update(dict.fromkeys(UNWANTED))
 import django
 os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
@@ -24,7 +24,7 @@ from django.urls import get_resolver
 get_resolver().url_patterns
 for name in UNWANTED:
     del sys.modules[name]
-print(*sorted({"openai", "aiogram", "pybit", "pyarrow", "pandas", "sentry_sdk"} & set(sys.modules)))
+print(*sorted({"openai", "aiogram", "pybit", "pyarrow", "sentry_sdk"} & set(sys.modules)))
 """
 
 
