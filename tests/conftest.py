@@ -10,7 +10,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 from hypothesis import settings
 
-from trading.kill_file import kill_file_remove
+from trading.kill_file import kill_file
 
 settings.register_profile("local", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True, database=None)
@@ -21,7 +21,7 @@ settings.load_profile("ci" if os.environ.get("CI") else "local")
 def entries_on() -> Iterator[None]:
     """A test that presses the kill switch leaves no KILL file to the next one."""
     yield
-    kill_file_remove()
+    kill_file().unlink(missing_ok=True)
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+import structlog
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models import Q
@@ -34,6 +35,8 @@ from trading.kill_progress import kill_follow, kill_words
 from trading.models import Bot, KillRun, KillStep, OperatorAction, Order, Trade, TradingState
 from trading.selectors import STRICTNESS
 from trading.waking import wake
+
+logger = structlog.get_logger(__name__)
 
 REASON_LENGTH = 200
 DRILL_MODES = (Mode.SIM, Mode.PAPER)
@@ -65,7 +68,7 @@ def kill_press(
     if refusal:
         raise ActionRefused(refusal)
     if account is None and level >= KillLevel.HALT:
-        kill_file_drop(reason)
+        _drop_file(reason)
     run = _switch_off(account, level, reason, actor, channel, drill, pressed_at)
     _note_commit(run)
     kill_follow(run)
@@ -77,6 +80,15 @@ def kill_press(
         data={"run": run.pk, "level": int(level)},
     )
     return run
+
+
+def _drop_file(reason: str) -> None:
+    """The rows stop entries without it: a disk that is full, or a file of another user, must not
+    stand in the way of a press."""
+    try:
+        kill_file_drop(reason)
+    except OSError:
+        logger.exception("the KILL file can't be written")
 
 
 def press_refusal(account: ExchangeAccount | None, reason: str, *, drill: bool) -> str:

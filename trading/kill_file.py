@@ -7,7 +7,6 @@ everything, and is taken away by the last step of arming again, never by itself.
 from __future__ import annotations
 
 import os
-from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -34,6 +33,17 @@ def kill_file_drop(reason: str) -> Path:
     return path
 
 
+def kill_file_lies() -> bool:
+    """Whether it lies there. A folder that can't be looked into counts as a yes."""
+    try:
+        kill_file().stat()
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
 def kill_file_dropped_at() -> datetime | None:
     """When it was last laid down; None while there is none."""
     try:
@@ -43,16 +53,19 @@ def kill_file_dropped_at() -> datetime | None:
 
 
 def kill_file_words() -> str:
-    """Why it lies there, in one line; "" while there is none."""
+    """Why it lies there, in one line; "" while there is none. It counts also where it can't be
+    read: another user may have laid it down."""
     try:
         lines = kill_file().read_text(encoding="utf-8", errors="replace").splitlines()
     except FileNotFoundError:
         return ""
+    except OSError as exc:
+        return f"the KILL file lies in the data folder (unreadable: {exc.strerror})"[:TEXT_LENGTH]
     told = lines[-1] if lines else "no reason in it"
     return f"the KILL file lies in the data folder ({told})"[:TEXT_LENGTH]
 
 
-def kill_file_remove() -> None:
-    """Take it away."""
-    with suppress(FileNotFoundError):
-        kill_file().unlink()
+def kill_file_remove(seen: datetime | None) -> None:
+    """Take away the one that was laid down at ``seen``; a newer one stays. Raises ``OSError``."""
+    if seen is not None and kill_file_dropped_at() == seen:
+        kill_file().unlink(missing_ok=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models import Q
@@ -57,7 +59,8 @@ def _drawdown(account: ExchangeAccount | None) -> list[str]:
 
 def trading_state_held(account: ExchangeAccount | None) -> TradingStateName:
     """The state of ``account`` or (None) of everything, whatever the other one is."""
-    return _state_held(account, TradingState.objects.filter(account=account).first())
+    dropped_at = kill_file_dropped_at() if account is None else None
+    return _state_held(dropped_at, TradingState.objects.filter(account=account).first())
 
 
 def rearm(*, account: ExchangeAccount | None, actor: Actor, reason: str) -> TradingState:
@@ -83,8 +86,9 @@ def trading_state_set(
         raise ActionRefused("give a reason; it is kept with the change")
     if len(reason) > REASON_LENGTH:
         raise ActionRefused(f"the reason is longer than {REASON_LENGTH} characters")
+    dropped_at = kill_file_dropped_at() if account is None else None
     now = TradingState.objects.filter(account=account).first()
-    held = _state_held(account, now)
+    held = _state_held(dropped_at, now)
     if STRICTNESS.index(state) < STRICTNESS.index(held):
         _refuse_arming(account, held, state)
     with transaction.atomic():
@@ -99,18 +103,22 @@ def trading_state_set(
             account=account,
             level=EventLevel.NOTICE if state is TradingStateName.ACTIVE else EventLevel.WARNING,
         )
-    if account is None and state is TradingStateName.ACTIVE:
-        kill_file_remove()
+    if state is TradingStateName.ACTIVE:
+        try:
+            kill_file_remove(dropped_at)
+        except OSError as exc:
+            raise ActionRefused(f"the KILL file can't be removed ({exc.strerror})") from exc
     return row
 
 
-def _state_held(account: ExchangeAccount | None, row: TradingState | None) -> TradingStateName:
+def _state_held(dropped_at: datetime | None, row: TradingState | None) -> TradingStateName:
     """The state that stands, the KILL file included: one dropped after the last change is a halt
-    that the row does not know of."""
-    dropped_at = kill_file_dropped_at() if account is None else None
-    if dropped_at is not None and (row is None or dropped_at > row.changed_at):
-        return TradingStateName.HALTED
-    return TradingStateName.ACTIVE if row is None else TradingStateName(row.state)
+    that the row does not know of, and so is one that outlived the last step of arming."""
+    state = TradingStateName.ACTIVE if row is None else TradingStateName(row.state)
+    if dropped_at is None:
+        return state
+    unknown = row is None or dropped_at > row.changed_at
+    return TradingStateName.HALTED if unknown or state is TradingStateName.ACTIVE else state
 
 
 def _refuse_arming(

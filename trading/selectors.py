@@ -25,7 +25,7 @@ from trading.domain.portfolio import Exposure
 from trading.domain.protocol import EntryFacts, entry_gate
 from trading.domain.settings import SignalRules
 from trading.domain.trade import TradeBook
-from trading.kill_file import kill_file, kill_file_words
+from trading.kill_file import kill_file_lies, kill_file_words
 from trading.models import (
     Lease,
     Order,
@@ -52,7 +52,7 @@ def trading_state_effective(account: ExchangeAccount) -> tuple[TradingStateName,
         state = TradingStateName(row.state)
         if STRICTNESS.index(state) > STRICTNESS.index(worst):
             worst, reason = state, row.reason
-    if worst is not TradingStateName.HALTED and kill_file().exists():
+    if worst is not TradingStateName.HALTED and kill_file_lies():
         return TradingStateName.HALTED, kill_file_words()
     return worst, reason
 

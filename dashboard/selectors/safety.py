@@ -30,7 +30,7 @@ from dashboard.selectors.safety_cover import CoverRow, OrphanRow, cover_rows, or
 from exchange.choices import BYBIT_MODES, LinkState, Mode
 from exchange.models import ExchangeAccount, VenueLink
 from trading.choices import OrderState, TradeState, TradingStateName
-from trading.kill_file import kill_file
+from trading.kill_file import kill_file_lies
 from trading.models import KillRun, Lease, Order, Trade, TradingState, WalletCheck
 from trading.selectors import STRICTNESS
 
@@ -124,7 +124,7 @@ def safety_now(now: datetime) -> list[AccountNow]:
         orders[order.account_id].append(order)
     longest = _longest()
     wallet, drills = newest_wallet_checks(), newest_drills()
-    killed = kill_file().exists()
+    killed = kill_file_lies()
     return [
         _account(
             _Known(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import timedelta
 from decimal import Decimal
 
@@ -9,13 +10,35 @@ import pytest
 from django.utils import timezone
 
 from tests.trading.execution.floor import Floor
-from trading.choices import BotState, KillLevel, KillStepKind, OrderState, TradingStateName
+from trading.choices import (
+    BotState,
+    ExitReason,
+    KillLevel,
+    KillStepKind,
+    OrderState,
+    TradingStateName,
+)
 from trading.errors import ActionRefused
 from trading.execution.entries import enter_approved
+from trading.execution.protection import want_close
 from trading.kill import kill_press
-from trading.kill_file import kill_file
+from trading.kill_file import (
+    kill_file,
+    kill_file_drop,
+    kill_file_dropped_at,
+    kill_file_remove,
+)
 from trading.kill_progress import SETTLING, kill_words
-from trading.models import Event, KillRun, KillStep, OperatorAction, Order, Signal, Trade
+from trading.models import (
+    Event,
+    KillRun,
+    KillStep,
+    OperatorAction,
+    Order,
+    Signal,
+    Trade,
+    TradingState,
+)
 from trading.rearming import rearm, rearm_refusals, trading_state_held
 from trading.selectors import trading_state_effective
 
@@ -224,6 +247,46 @@ def test_a_file_that_was_dropped_without_a_database_needs_two_steps(floor: Floor
     assert trading_state_effective(floor.account)[0] is TradingStateName.HALTED
     rearm(account=None, actor=None, reason="looked at it")
     assert trading_state_effective(floor.account)[0] is TradingStateName.ACTIVE
+
+
+def test_a_file_that_outlived_the_arming_can_be_lifted(floor: Floor) -> None:
+    """The last step was stored, and the process died before it took the file away."""
+    over(press(floor, KillLevel.HALT, everywhere=True), floor)
+    TradingState.objects.filter(account=None).update(
+        state=TradingStateName.ACTIVE, changed_at=timezone.now() + timedelta(seconds=1)
+    )
+    assert trading_state_held(None) is TradingStateName.HALTED
+    for _ in range(2):
+        rearm(account=None, actor=None, reason="looked at it")
+    assert trading_state_effective(floor.account)[0] is TradingStateName.ACTIVE
+
+
+def test_arming_leaves_a_file_that_was_dropped_meanwhile(floor: Floor) -> None:
+    kill_file_drop("first")
+    seen = kill_file_dropped_at()
+    os.utime(kill_file(), (2e9, 2e9))
+    kill_file_remove(seen)
+    assert kill_file().exists()
+    kill_file_remove(kill_file_dropped_at())
+    assert not kill_file().exists()
+
+
+def test_a_file_that_cannot_be_read_stops_entries_and_no_exit(floor: Floor) -> None:
+    trade = floor.opened()
+    kill_file().mkdir()
+    assert trading_state_effective(floor.account) == (
+        TradingStateName.HALTED,
+        "the KILL file lies in the data folder (unreadable: Is a directory)",
+    )
+    floor.signal("ETHUSDT")
+    want_close(trade, ExitReason.MANUAL)
+    floor.rounds(3)
+    trade.refresh_from_db()
+    assert trade.state == "closed"
+    assert [post.symbol for post in floor.venue.posts] == ["BTCUSDT", "BTCUSDT"]
+    press(floor, KillLevel.HALT, everywhere=True)
+    kill_file().rmdir()
+    assert trading_state_effective(floor.account)[0] is TradingStateName.HALTED
 
 
 def test_arming_is_refused_while_the_kill_waits(floor: Floor) -> None:
