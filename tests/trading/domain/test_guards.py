@@ -81,7 +81,7 @@ def test_a_week_may_lose_four_percent_of_its_start(
 
 
 def test_stops_and_working_entries_count_in_the_week() -> None:
-    held = {
+    held: dict[str, Any] = {
         "exposures": (
             exposure("ETHUSDT", qty=10, stop=80, exit_rate=0),
             exposure("SOLUSDT", qty=10, stop=90, exit_rate=0, working=True),
@@ -182,7 +182,7 @@ def test_a_pause_names_its_end() -> None:
 def test_the_bot_s_own_row_counts_too() -> None:
     mine = losses(6, bot_id=7)
     won = past("5", 30 * timedelta(seconds=1), bot_id=8)
-    held = {"past_trades": (*mine, won), "bot_id": 7}
+    held: dict[str, Any] = {"past_trades": (*mine, won), "bot_id": 7}
     assert asked("consecutive_losses", **held).passed is False
     assert "this bot" in asked("consecutive_losses", **held).text
     assert asked("consecutive_losses", past_trades=(*mine, won), bot_id=8).passed
@@ -213,8 +213,8 @@ def test_symbols_are_in_groups_unless_an_operator_says_otherwise() -> None:
 
 def test_one_position_in_a_group() -> None:
     groups = groups_of(("BTCUSDT", "ETHUSDT", "SOLUSDT"))
-    other = {"exposures": (exposure("SOLUSDT"),), "groups": groups}
-    same = {"waiting": (exposure("ETHUSDT", working=True),), "groups": groups}
+    other: dict[str, Any] = {"exposures": (exposure("SOLUSDT"),), "groups": groups}
+    same: dict[str, Any] = {"waiting": (exposure("ETHUSDT", working=True),), "groups": groups}
     assert asked("group", **other).passed
     verdict = asked("group", **same)
     assert (verdict.passed, verdict.value, verdict.limit) == (False, "1", "1")
@@ -337,7 +337,8 @@ def test_looser_than_the_account_is_refused(stored: dict[str, Any]) -> None:
 @pytest.mark.parametrize("name", sorted(CAPS))
 def test_a_hard_cap_stands_above_what_was_stored(name: str) -> None:
     beyond = CAPS[name].high + 1
-    stored = settings(**{name: int(beyond) if "." not in str(CAPS[name].high) else beyond}).limits
+    given: dict[str, Any] = {name: int(beyond) if "." not in str(CAPS[name].high) else beyond}
+    stored = settings(**given).limits
     assert getattr(capped(stored), name) == CAPS[name].high
     assert "hard cap" in cap_refusal(name, beyond)
     assert cap_refusal(name, CAPS[name].high) == ""
