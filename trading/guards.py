@@ -23,7 +23,6 @@ from trading.equity import day_start, week_start
 from trading.models import Bot
 from trading.portfolio import portfolio_get
 from trading.settings_of import account_settings, limits_current
-from trading.wiring import market_for
 
 GAP = Decimal("0.20")
 BY_ITSELF = "by itself, as trades close or limits rise"
@@ -57,11 +56,6 @@ class GuardsNow:
     @property
     def gap_share(self) -> Decimal | None:
         return self.gap_loss / self.portfolio.equity if self.portfolio.equity > 0 else None
-
-
-def guard_rows(account: ExchangeAccount) -> tuple[GuardRow, ...]:
-    """Every guard of the account. Raises ``MarketDataError`` while its market can't be read."""
-    return guards_now(account, market_for(account)).rows
 
 
 def guards_now(account: ExchangeAccount, market: MarketData) -> GuardsNow:

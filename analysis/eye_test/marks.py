@@ -22,7 +22,6 @@ HIT_ATR = 0.5
 TOUCH_ATR = 0.25
 # Relations nearer than this are not asked about.
 RELATION_ATR = 0.3
-BARS_OFF = 3
 # The smallest text of a chart is to be this much larger than the smallest a model reads.
 LEGIBILITY_RESERVE = 1.25
 # From this share of a card's numbers on, its type size is read.

@@ -14,7 +14,6 @@ from enum import IntEnum
 from fractions import Fraction
 
 import numpy as np
-import numpy.typing as npt
 
 from exchange.candles import CandleWindow, Floats, Ints
 from exchange.domain import Instrument
@@ -23,8 +22,6 @@ from trading.backtest.prices import SPREAD_SHARE
 from trading.choices import ExitReason, OppositeSignal
 from trading.domain.exits import MIN_MOVE_R, ExitSettings
 from trading.domain.settings import SignalRules
-
-Bools = npt.NDArray[np.bool_]
 
 RULES = SignalRules()
 # A price that misses a tick by less than this many ticks is on it: floats can't tell.

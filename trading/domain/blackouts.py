@@ -41,14 +41,6 @@ def strictest(
     return max(found, key=lambda one: (STRICTNESS.index(one.action), one.end), default=None)
 
 
-def blackout_of(
-    symbol: str, windows: Iterable[BlackoutWindow], now: datetime
-) -> BlackoutAction | None:
-    """The strictest action of the windows that cover ``symbol`` now."""
-    found = strictest(symbol, windows, now)
-    return found.action if found else None
-
-
 def blackout_rule(symbol: str, windows: Iterable[BlackoutWindow], now: datetime) -> Verdict:
     """No entries while a window says so; half size lets entries pass."""
     found = strictest(symbol, windows, now)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -16,7 +16,6 @@ METHODS = {
     "MaxDrawdown": ProtectionKind.MAX_DRAWDOWN,
     "LowProfitPairs": ProtectionKind.LOW_PROFIT,
 }
-NAMES = {kind: name for name, kind in METHODS.items()}
 LONGEST = timedelta(days=30)
 MOST = 20
 MOST_TRADES = 100
@@ -55,11 +54,6 @@ def protections_of(rows: object, timeframe: timedelta) -> tuple[Protection, ...]
     if len(rows) > MOST:
         raise ProtectionsInvalid(f"protections: at most {MOST} of them")
     return tuple(_parsed(row, f"entry {n}", timeframe) for n, row in enumerate(rows, start=1))
-
-
-def protections_json(protections: Sequence[Protection]) -> list[dict[str, Any]]:
-    """The same rules as they are stored, spans in minutes."""
-    return [_written(one) for one in protections]
 
 
 def _parsed(row: object, where: str, timeframe: timedelta) -> Protection:
@@ -132,20 +126,3 @@ def _switch(row: Mapping[str, Any], name: str, where: str) -> bool:
     if not isinstance(value, bool):
         raise ProtectionsInvalid(f"{where}, {name}: must be true or false")
     return value
-
-
-def _written(one: Protection) -> dict[str, Any]:
-    row: dict[str, Any] = {
-        "method": NAMES[one.kind],
-        "stop_duration": int(one.stop_for.total_seconds() // 60),
-    }
-    if one.kind is ProtectionKind.COOLDOWN:
-        return row
-    row["lookback_period"] = int(one.lookback.total_seconds() // 60)
-    row["trade_limit"] = one.trade_limit
-    if one.kind is ProtectionKind.MAX_DRAWDOWN:
-        return row | {"max_allowed_drawdown": str(one.threshold)}
-    row["required_profit"] = str(one.threshold)
-    if one.kind is ProtectionKind.STOPLOSS_GUARD:
-        row["only_per_pair"] = one.scope.by_symbol
-    return row | {"only_per_side": one.scope.by_side}

@@ -22,7 +22,6 @@ MEDIA_TYPES = {
 }
 MOST_BYTES = 20 * 1024 * 1024
 MOST_PIXELS = 64_000_000
-DETAILS = ("auto", "low", "high", "original")
 
 _DATA_URL = re.compile(r"data:([a-z0-9.+/-]+);base64,(.*)", re.DOTALL | re.IGNORECASE)
 

@@ -13,8 +13,8 @@ from trading.choices import BlackoutAction
 from trading.domain.blackouts import (
     BlackoutWindow,
     blackout_factors,
-    blackout_of,
     blackout_rule,
+    strictest,
     weekly_windows,
 )
 from trading.domain.pipeline import decide
@@ -37,6 +37,13 @@ def window(
     return BlackoutWindow(name, start, end, action, frozenset(symbols))
 
 
+def action_of(
+    symbol: str, windows: list[BlackoutWindow], moment: datetime
+) -> BlackoutAction | None:
+    found = strictest(symbol, windows, moment)
+    return found.action if found else None
+
+
 @pytest.mark.parametrize(
     ("moment", "found"),
     [
@@ -49,19 +56,19 @@ def window(
 def test_a_window_covers_its_start_and_not_its_end(
     moment: datetime, found: BlackoutAction | None
 ) -> None:
-    assert blackout_of("BTCUSDT", [window()], moment) is found
+    assert action_of("BTCUSDT", [window()], moment) is found
 
 
 def test_a_window_without_symbols_covers_all() -> None:
-    assert blackout_of("SOLUSDT", [window(NO_ENTRIES, "BTCUSDT")], NOW) is None
-    assert blackout_of("SOLUSDT", [window()], NOW) is NO_ENTRIES
+    assert action_of("SOLUSDT", [window(NO_ENTRIES, "BTCUSDT")], NOW) is None
+    assert action_of("SOLUSDT", [window()], NOW) is NO_ENTRIES
 
 
 @given(st.lists(st.sampled_from(BlackoutAction), min_size=1, max_size=6))
 def test_the_strictest_action_wins_in_any_order(actions: list[BlackoutAction]) -> None:
     order = [HALVE, NO_ENTRIES, FLATTEN]
     windows = [window(action) for action in actions]
-    assert blackout_of("BTCUSDT", windows, NOW) is max(actions, key=order.index)
+    assert action_of("BTCUSDT", windows, NOW) is max(actions, key=order.index)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from analysis.domain import Direction
 from tests.trading.domain.made import HOUR, MINUTE, NOW, portfolio, settings, verdict_of
 from trading.domain.portfolio import PastTrade
-from trading.domain.protection_json import ProtectionsInvalid, protections_json, protections_of
+from trading.domain.protection_json import ProtectionsInvalid, protections_of
 from trading.domain.protections import Protection, memory_of, pause_of
 from trading.domain.risk import direction_rules, gate
 from trading.domain.settings import BotSettings
@@ -175,12 +175,6 @@ def test_spans_may_be_candles_of_the_bot() -> None:
     (quicker,) = protections_of([row], 15 * MINUTE)
     assert quicker.lookback == 6 * HOUR
     assert memory_of([rule, quicker]) == 28 * HOUR
-
-
-@pytest.mark.parametrize("row", [COOLDOWN, GUARD, DRAWDOWN, LOW])
-def test_what_is_written_reads_back_the_same(row: dict[str, Any]) -> None:
-    rules = protections_of([row], HOUR)
-    assert protections_of(protections_json(rules), HOUR) == rules
 
 
 @pytest.mark.parametrize(
