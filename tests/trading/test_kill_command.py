@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import subprocess
 import sys
@@ -10,18 +9,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from django.core.management import CommandError, call_command
 from pytest_django.fixtures import Settings
 
-from exchange.choices import Mode
 from exchange.models import ExchangeAccount
-from tests.exchange.paper.scripted_market import START
-from trading.choices import RiskProfile, TradingStateName
+from tests.trading.commands import books_account, outcome_of
+from trading.choices import TradingStateName
 from trading.kill_file import kill_file
 from trading.models import KillRun, OperatorAction
 from trading.rearming import trading_state_held
-from trading.services import account_create
-from trading.wiring import forget_markets
 
 pytestmark = pytest.mark.django_db(transaction=True)
 ROOT = Path(__file__).resolve().parents[2]
@@ -29,27 +24,13 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.fixture
 def account(settings: Settings, tmp_path: Path) -> Iterator[ExchangeAccount]:
-    settings.DATA_DIR = tmp_path
-    forget_markets()
-    yield account_create(
-        name="Books",
-        mode=Mode.SIM,
-        profile=RiskProfile.CLASSIC,
-        symbols=["BTCUSDT"],
-        market_start=START,
-        speed=1,
-    )
-    forget_markets()
+    with books_account(settings, tmp_path) as made:
+        yield made
 
 
 def run(*arguments: str) -> tuple[str, str]:
     """What it printed, and why its exit code is not 0."""
-    out = io.StringIO()
-    try:
-        call_command("kill", *arguments, stdout=out)
-    except CommandError as exc:
-        return out.getvalue(), f"{exc.returncode}: {exc}"
-    return out.getvalue(), ""
+    return outcome_of("kill", *arguments)
 
 
 def test_it_does_the_work_where_no_trader_is_heard_of(account: ExchangeAccount) -> None:

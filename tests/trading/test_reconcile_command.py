@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import threading
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -15,18 +14,17 @@ from django.db import connection
 from django.utils import timezone
 from pytest_django.fixtures import Settings
 
-from exchange.choices import Mode
 from exchange.domain import OrderRequest, OrderType, Side
 from exchange.models import ExchangeAccount, PaperLedgerEntry, PaperPosition
 from tests.exchange.paper.scripted_market import START
-from trading.choices import CommandState, RiskProfile
+from tests.trading.commands import books_account, outcome_of
+from trading.choices import CommandState
 from trading.execution.desk import Desk
 from trading.execution.lease import AccountLease
 from trading.execution.loop import Trader
 from trading.management.commands import reconcile as module
 from trading.models import Cashflow, Command, Event, Lease
-from trading.services import account_create
-from trading.wiring import WALL, client_for, forget_markets, market_for
+from trading.wiring import WALL, client_for, market_for
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -40,29 +38,15 @@ STRAY = OrderRequest(
 def account(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[ExchangeAccount]:
-    settings.DATA_DIR = tmp_path
     # Traders tell how they are more often, so that nobody waits for them here.
     monkeypatch.setattr("trading.execution.lease.RENEW_EVERY_S", 0.2)
-    forget_markets()
-    yield account_create(
-        name="Books",
-        mode=Mode.SIM,
-        profile=RiskProfile.CLASSIC,
-        symbols=["BTCUSDT"],
-        market_start=START,
-        speed=1,
-    )
-    forget_markets()
+    with books_account(settings, tmp_path) as made:
+        yield made
 
 
 def run(*arguments: str) -> tuple[str, str]:
     """What it printed, and why its exit code is not 0."""
-    out = io.StringIO()
-    try:
-        call_command("reconcile", *arguments, stdout=out)
-    except CommandError as exc:
-        return out.getvalue(), f"{exc.returncode}: {exc}"
-    return out.getvalue(), ""
+    return outcome_of("reconcile", *arguments)
 
 
 @pytest.fixture
