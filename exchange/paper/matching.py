@@ -56,6 +56,9 @@ class StepMatcher:
         self._instrument = instrument
         # Orders that met this step's volume already; a limit order gets one share per step.
         self._served: set[str] = set()
+        # Where an order was triggered on the leg that is walked: what it opened was not there
+        # before, so its stop can't be met at the leg's start.
+        self._triggered_at: Decimal | None = None
 
     def run(self) -> None:
         """Fill what the step reaches."""
@@ -65,6 +68,7 @@ class StepMatcher:
             if working and not order.rests and order.trigger is None:
                 self._take_at_open(order)
         for leg in self._legs():
+            self._triggered_at = None
             while (hit := self._next_hit(leg)) is not None:
                 self._fill(hit, leg)
 
@@ -167,7 +171,8 @@ class StepMatcher:
         stop, target = position.stop_loss, position.take_profit
         rises = position.side is Side.BUY
         if stop is not None and (leg.low <= stop if rises else leg.high >= stop):
-            base = min(stop, leg.start) if rises else max(stop, leg.start)
+            start = self._held_from(leg)
+            base = min(stop, start) if rises else max(stop, start)
             hits.append(_Hit(base, ExecutionKind.STOP_LOSS))
         # Whether price saw the target after the entry or before it can't be known from one step.
         if target is None or position.symbol in self._book.entered:
@@ -192,8 +197,13 @@ class StepMatcher:
             return []
         if not by_last:
             return [_Hit(leg.end, ExecutionKind.LIQUIDATION)]
-        base = min(level, leg.start) if sign > 0 else max(level, leg.start)
+        start = self._held_from(leg)
+        base = min(level, start) if sign > 0 else max(level, start)
         return [_Hit(base, ExecutionKind.LIQUIDATION)]
+
+    def _held_from(self, leg: _Leg) -> Decimal:
+        """The price of the leg from which on the position was held."""
+        return leg.start if self._triggered_at is None else self._triggered_at
 
     def _fill(self, hit: _Hit, leg: _Leg) -> None:
         if hit.order is not None:
@@ -225,6 +235,7 @@ class StepMatcher:
         step = self._step
         older = step.began is not None and step.began < order.created_at
         at = step.end if older else max(self._moment(base, leg), order.created_at)
+        self._triggered_at = base
         self._take(order, base, at)
 
     def _fill_resting(self, order: VenueOrder, price: Decimal, leg: _Leg) -> None:

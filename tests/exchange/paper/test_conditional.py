@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import pytest
 
-from exchange.domain import ExecutionKind, Side, VenueOrderStatus
+from exchange.domain import ExecutionKind, OrderRequest, Side, VenueOrderStatus
 from exchange.models import ExchangeAccount, PaperOrder
 from exchange.paper import margin
 from exchange.paper.ledger import PaperExchange
@@ -106,6 +106,32 @@ def test_its_stop_counts_from_the_first_step_and_its_target_does_not() -> None:
         ExecutionKind.TRADE,
         ExecutionKind.STOP_LOSS,
     ]
+
+
+@pytest.mark.parametrize(
+    ("wish", "one", "left_at"),
+    [
+        (order(BUY, 1, "102.5", ioc=True, trigger=102, stop=98), bar(100, 105, 90, 104), "97.8"),
+        (order(SELL, 1, "97.5", ioc=True, trigger=98, stop=101), bar(100, 110, 95, 96), "101.2"),
+        (order(BUY, 1, "102.5", ioc=True, trigger=102, stop=98), bar(100, 105, 97, 104), "97.8"),
+    ],
+)
+def test_what_price_did_before_the_trigger_makes_its_stop_no_worse(
+    wish: OrderRequest, one: Bar, left_at: str
+) -> None:
+    account = EngineAccount()
+    account.place(wish)
+    account.play(one)
+    entered, left = account.executions
+    assert (entered.kind, left.kind) == (ExecutionKind.TRADE, ExecutionKind.STOP_LOSS)
+    assert left.price == D(left_at)
+
+
+def test_a_trigger_jumped_over_is_stopped_where_price_goes_on_to() -> None:
+    account = EngineAccount()
+    account.place(order(BUY, 1, "106", ioc=True, trigger=102, stop=98))
+    account.play(bar(105, 106, 90, 104))
+    assert [one.price for one in account.executions] == [D("105.2"), D("97.8")]
 
 
 def test_its_margin_is_bound_at_once_and_free_after_a_cancel() -> None:
