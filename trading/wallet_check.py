@@ -149,8 +149,10 @@ def _compare(
 
 
 def _key(entry: LedgerEntry) -> str:
-    """Our executions are known by their own id, all else by the log's."""
-    return entry.exec_id if entry.kind is LedgerKind.EXECUTION else entry.entry_id
+    """Our executions are known by their own id, all else by the log's: also an execution that the
+    log does not name, so that none stands for another."""
+    named = entry.kind is LedgerKind.EXECUTION and entry.exec_id
+    return entry.exec_id if named else entry.entry_id
 
 
 def _compare_day(

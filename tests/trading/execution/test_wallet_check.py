@@ -104,6 +104,14 @@ def test_what_we_lack_and_what_the_exchange_lacks_are_named(traded: Floor) -> No
     }
 
 
+def test_executions_that_the_log_does_not_name_are_all_found(traded: Floor) -> None:
+    PaperLedgerEntry.objects.update(exec_id="")
+    entries = set(PaperLedgerEntry.objects.values_list("entry_id", flat=True))
+    check = checked(traded)
+    assert {one["id"] for one in check.findings if one["ours"] == "–"} == entries
+    assert (check.difference, len(check.findings)) == (0, 4)
+
+
 def test_nothing_is_corrected_and_the_same_difference_is_told_once(traded: Floor) -> None:
     planted = Execution.objects.order_by("id")[0]
     Execution.objects.filter(pk=planted.pk).update(fee=planted.fee + TINY)
