@@ -160,7 +160,7 @@ def _columns(
         funding=_units(rows, "funding", figures),
         ai_cost=_ai_costs(plain),
         slippage=np.rint(np.nan_to_num(slips).sum(axis=0) * UNITS).astype(np.int64),
-        slippage_known=np.asarray(~np.isnan(slips).all(axis=0), dtype=np.bool_),
+        slippage_known=np.asarray(~np.isnan(slips).any(axis=0), dtype=np.bool_),
         r=figures["r_multiple"],
         best_r=best,
         worst_r=worst,

@@ -73,6 +73,13 @@ def test_figures_are_those_of_the_rows() -> None:
     assert list(results.ids) == [first.pk, second.pk]
 
 
+def test_slippage_of_which_a_part_is_missing_is_not_known() -> None:
+    whole = closed(entry_slippage=Decimal("0.5"), exit_slippage=Decimal("0.1"))
+    closed(signal__cycle__bot=whole.bot, entry_slippage=Decimal(7), exit_slippage=None)
+    found = figures(results_read(Chosen([whole.account_id])).columns)
+    assert (found.trades, found.slippage, found.slippage_known) == (2, Decimal("0.6"), 1)
+
+
 def test_what_cannot_be_verified_is_counted_apart() -> None:
     trade = closed()
     closed(signal__cycle__bot=trade.bot, unverifiable=True)
