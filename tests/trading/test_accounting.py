@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import random
-from collections.abc import Iterator, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
-from django.core.management import CommandError, call_command
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -32,6 +27,7 @@ from exchange.paper.state import PaperEvent, PaperState, Place
 from tests import factories
 from tests.exchange.paper.scripted_market import MINUTE, START, bar, instrument, step
 from tests.factories import NOON
+from tests.trading.booked import bot_with_account, exported, fill, read_csv, trade_of
 from trading import models
 from trading.accounting import (
     Line,
@@ -43,17 +39,8 @@ from trading.accounting import (
     midnight,
     period_read,
 )
-from trading.accounting_export import (
-    COLUMNS,
-    export_chunks,
-    export_name,
-    export_rows,
-    number_cell,
-    text_cell,
-)
 from trading.choices import CashflowKind
 from trading.domain.books import Fill, PositionBooks
-from trading.management.commands.export_ledger import Progress
 from trading.models import Bot, Cashflow
 
 D = Decimal
@@ -158,17 +145,6 @@ def store(account: ExchangeAccount, played: Played) -> None:
     )
 
 
-def read_csv(text: str) -> tuple[list[dict[str, str]], dict[str, Decimal]]:
-    """Rows, and the totals at the end by their name."""
-    rows = list(csv.DictReader(io.StringIO(text, newline="")))
-    totals = {row["kind"]: D(row["total"]) for row in rows if row["total"]}
-    return [row for row in rows if not row["total"]], totals
-
-
-def exported(account: ExchangeAccount, start: datetime, end: datetime) -> str:
-    return "".join(export_chunks(export_rows(account, start, end)))
-
-
 @pytest.mark.django_db
 @pytest.mark.parametrize("seed", range(6))
 def test_amounts_of_the_csv_are_the_change_of_the_wallet(seed: int) -> None:
@@ -213,21 +189,7 @@ def test_days_symbols_bots_and_any_cut_add_up_to_the_whole(seed: int) -> None:
 
 @pytest.fixture
 def bot(db: None) -> Bot:
-    account = factories.AccountFactory.create(start_equity=D(1000), name="=SUM(A1)")
-    made: Bot = factories.BotFactory.create(account=account, name="@bot")
-    return made
-
-
-def trade_of(bot: Bot, **changes: object) -> models.Trade:
-    cycle = factories.CycleFactory.create(bot=bot)
-    signal = factories.SignalFactory.create(cycle=cycle)
-    return factories.TradeFactory.create(signal=signal, closed=True, **changes)
-
-
-def fill(trade: models.Trade, side: str, price: int, **changes: object) -> models.Execution:
-    order = trade.orders.first() or factories.OrderFactory.create(trade=trade)
-    fields = {"qty": D(1), "price": D(price), "fee": D("0.5"), "side": side, **changes}
-    return factories.ExecutionFactory.create(order=order, trade=trade, **fields)
+    return bot_with_account()
 
 
 def period_of(bot: Bot) -> Period:
@@ -320,98 +282,6 @@ def test_books_begin_with_the_oldest_entry(bot: Bot) -> None:
     assert first_day(bot.account, today) == today
     fill(trade_of(bot), "buy", 100)
     assert first_day(bot.account, today) == NOON.date()
-
-
-# The file.
-
-
-def test_no_cell_is_a_formula(bot: Bot) -> None:
-    fill(trade_of(bot), "buy", 100, exec_id="-1+cmd|' /C calc'!A0")
-    text = exported(bot.account, NOON - DAY, NOON + DAY)
-    rows, _ = read_csv(text)
-    assert {row["account"] for row in rows} == {"'=SUM(A1)"}
-    assert {row["bot"] for row in rows} == {"'@bot"}
-    assert rows[0]["entry_id"].startswith("'-1+cmd")
-
-
-@pytest.mark.parametrize(
-    ("value", "cell"),
-    [("=1", "'=1"), (" =1", "' =1"), ("\t1", "'\t1"), ("BTCUSDT", "BTCUSDT"), ("", "")],
-)
-def test_text_cells(value: str, cell: str) -> None:
-    assert text_cell(value) == cell
-
-
-@pytest.mark.parametrize(
-    ("value", "cell"),
-    [("0E-8", "0"), ("1E+3", "1000"), ("0.00000001", "0.00000001"), ("-2.50000000", "-2.5")],
-)
-def test_numbers_keep_every_digit(value: str, cell: str) -> None:
-    assert number_cell(D(value)) == cell
-
-
-def test_a_fee_rebate_has_no_negative_zero(bot: Bot) -> None:
-    fill(trade_of(bot), "buy", 100, fee=D(0))
-    rows, _ = read_csv(exported(bot.account, NOON - DAY, NOON + DAY))
-    assert [row["amount"] for row in rows] == ["0", "0"]
-
-
-def test_every_row_says_whose_it_is(bot: Bot) -> None:
-    trade = trade_of(bot)
-    execution = fill(trade, "buy", 100)
-    rows, _ = read_csv(exported(bot.account, NOON - DAY, NOON + DAY))
-    assert tuple(rows[0]) == COLUMNS
-    row = rows[0]
-    assert (row["mode"], row["time_utc"]) == ("SIM", "2024-03-01T12:00:00.000Z")
-    assert (row["market"], row["side"], row["qty"], row["price"]) == ("BTCUSDT", "buy", "1", "100")
-    assert (row["entry_id"], row["trade_id"]) == (execution.exec_id, str(trade.pk))
-    assert (row["order_id"], row["currency"]) == (execution.venue_order_id, "USDT")
-    assert export_name(bot.account, NOON, NOON + DAY) == (
-        "ledger-sim--SUM-A1--20240301-20240302.csv"
-    )
-
-
-def run(tmp_path: Path, *words: str) -> tuple[str, str]:
-    out, err = io.StringIO(), io.StringIO()
-    call_command("export_ledger", *words, stdout=out, stderr=err)
-    return out.getvalue(), err.getvalue()
-
-
-def test_the_command_writes_a_file_and_says_so(bot: Bot, tmp_path: Path) -> None:
-    fill(trade_of(bot), "buy", 100)
-    target = tmp_path / "ledger.csv"
-    days = ("--account", str(bot.account_id), "--from", "2024-03-01", "--to", "2024-03-01")
-    _, told = run(tmp_path, *days, "--out", str(target))
-    assert "1 entries read, written to" in told
-    text = target.read_text(encoding="utf-8")
-    assert read_csv(text)[1]["wallet at end"] == D("999.5")
-    assert run(tmp_path, *days)[0].replace("\r\n", "\n") == text
-    with pytest.raises(CommandError, match="can't be written"):
-        run(tmp_path, *days, "--out", str(target))
-
-
-@pytest.mark.parametrize(
-    ("words", "why"),
-    [
-        (("--account", "0", "--from", "2024-03-01", "--to", "2024-03-01"), "no account"),
-        (("--account", "0", "--from", "soon", "--to", "2024-03-01"), "is no day"),
-    ],
-)
-@pytest.mark.django_db
-def test_the_command_refuses_what_makes_no_sense(
-    words: Sequence[str], why: str, tmp_path: Path
-) -> None:
-    with pytest.raises(CommandError, match=why):
-        run(tmp_path, *words)
-
-
-def test_a_long_export_says_how_far_it_is() -> None:
-    ticks: Iterator[float] = iter([0.0, 0.4, 1.1, 1.2])
-    out = io.StringIO()
-    progress = Progress(out, lambda: next(ticks))
-    for _ in range(3):
-        progress(datetime(2026, 3, 1, tzinfo=UTC))
-    assert out.getvalue() == "2 entries read, up to 2026-03-01"
 
 
 def test_lines_come_in_the_order_of_time(bot: Bot) -> None:
