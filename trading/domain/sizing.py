@@ -238,7 +238,9 @@ def _caps(
     }
     free = max(portfolio.free_margin, ZERO) * (1 - MARGIN_RESERVE)
     affordable = max(min(wanted, *caps.values()), ZERO) * price
-    leverage = _leverage(affordable, min(base / limits.max_slots, free), settings, instrument)
+    leverage = _leverage(
+        affordable, min(base / max(limits.max_slots, 1), free), settings, instrument
+    )
     caps["free margin"] = free * leverage / price
     return caps, leverage
 

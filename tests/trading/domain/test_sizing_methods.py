@@ -54,6 +54,11 @@ def made(
     return size(propose(read, bot), held or portfolio(), bot, rules, factors)
 
 
+def test_an_account_without_slots_is_sized_all_the_same() -> None:
+    """The rule of slots refuses; the page that tells what fits asks too."""
+    assert made(EntrySettings(), max_slots=0).qty == made(EntrySettings(), max_slots=1).qty > 0
+
+
 def bot_with(
     entry_settings: EntrySettings,
     profile: RiskProfile = RiskProfile.CONSERVATIVE,
