@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from statistics import median
-
-from django.db.models import Q
 
 from trading.choices import TradeState
 from trading.models import Bot, Trade
@@ -15,12 +13,12 @@ NEWEST = 50
 FEWEST = 5
 
 
-def median_hold(bot: Bot) -> timedelta | None:
-    """Median market time from opening to close of the bot's newest closed trades; None while
-    there are fewer than five."""
+def median_hold(bot: Bot, now: datetime) -> timedelta | None:
+    """Median market time from opening to close of the bot's newest trades that closed before
+    ``now``; None while there are fewer than five."""
     rows = (
-        Trade.objects.filter(bot=bot, state=TradeState.CLOSED)
-        .exclude(Q(opened_market=None) | Q(closed_market=None))
+        Trade.objects.filter(bot=bot, state=TradeState.CLOSED, closed_market__lt=now)
+        .exclude(opened_market=None)
         .order_by("-closed_market")
     )
     times = rows.values_list("opened_market", "closed_market")[:NEWEST]

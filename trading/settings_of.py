@@ -69,10 +69,17 @@ def account_settings(limits: RiskLimits) -> BotSettings:
     )
 
 
+def settings_to_admit(bot: Bot, limits: RiskLimits, now: datetime) -> BotSettings:
+    """The same for a signal that is decided already: its size is weighed by the calibration where
+    the bot wants that, and nothing else depends on past trades. Raises as ``bot_settings``."""
+    weighed = EntrySettings.from_json(bot.entry_settings).calibrated
+    return bot_settings(bot, limits, now if weighed else None)
+
+
 def bot_settings(bot: Bot, limits: RiskLimits, now: datetime | None = None) -> BotSettings:
-    """Settings of a bot's next decision; it is calibrated on trades that closed before ``now``
-    (market time), and on none without it. Raises ``SettingsInvalid``, ``ExitSettingsInvalid`` and
-    ``EntrySettingsInvalid``."""
+    """Settings of a bot's next decision. What its trades have shown, calibration and how long they
+    last, counts up to ``now`` (market time), and not at all without it. Raises ``SettingsInvalid``,
+    ``ExitSettingsInvalid`` and ``EntrySettingsInvalid``."""
     effective, own = tightened(limits_value(limits), tighter_of(bot.tighter_limits))
     timeframe = TIMEFRAMES[bot.timeframe]
     stored = bot.exit_settings
@@ -91,7 +98,7 @@ def bot_settings(bot: Bot, limits: RiskLimits, now: datetime | None = None) -> B
         exits=exits,
         rules=RULES,
         filters=MarketFilters.from_json(limits.filters),
-        median_hold=median_hold(bot),
+        median_hold=median_hold(bot, now) if now is not None else None,
         calibration=calibration_of(bot, now) if now is not None else None,
         entries=EntrySettings.from_json(bot.entry_settings),
         profile=RiskProfile(limits.profile),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from decimal import Decimal
 
 import structlog
@@ -23,7 +24,7 @@ from trading.choices import (
     TradeState,
     TradingStateName,
 )
-from trading.domain.exits import ExitSettingsInvalid
+from trading.domain.exits import ExitSettings, ExitSettingsInvalid
 from trading.domain.invalid import SettingsInvalid
 from trading.domain.ownership import symbol_closed
 from trading.domain.pipeline import ApprovedSignal, admit
@@ -42,9 +43,19 @@ from trading.models import Approval, Command, Signal, Trade
 from trading.payload import payload_hash
 from trading.portfolio import portfolio_get
 from trading.selectors import RULES, quote_or_none, signal_exposure, trading_state_effective
-from trading.settings_of import bot_settings, limits_current
+from trading.settings_of import limits_current, settings_to_admit
 
 logger = structlog.get_logger(__name__)
+
+# What people may change of a bot between a decision and its entry.
+BOT_ANEW = (
+    "state",
+    "symbols",
+    "capital_share",
+    "tighter_limits",
+    "entry_settings",
+    "exit_settings",
+)
 
 
 def enter_approved(desk: Desk, replacing: Replacing | None = None) -> bool:
@@ -62,7 +73,13 @@ def enter_approved(desk: Desk, replacing: Replacing | None = None) -> bool:
             _drop(desk, signal, _failed(REPLACEMENT, text))
     rows = Signal.objects.filter(account=desk.account, state=SignalState.APPROVED)
     signals = list(
-        rows.select_related("bot", "analysis__profile", "analysis__prompt_version", "cycle")
+        rows.select_related(
+            "bot__account",
+            "bot__analyst_profile",
+            "analysis__profile",
+            "analysis__prompt_version",
+            "cycle",
+        )
         .exclude(Exists(_turned_trades()))
         .order_by("cycle_id", "rank")
     )
@@ -95,7 +112,7 @@ def _turned_trades() -> QuerySet[Trade]:
 def _admit(desk: Desk, signal: Signal, replacing: Replacing | None) -> None:
     """Send the signal, drop it, or first ask for the slot that it was promised."""
     try:
-        refused, old = _refusal(desk, signal, may_replace=replacing is not None)
+        answer = _judged(desk, signal, may_replace=replacing is not None)
     except (MarketDataError, ExchangeError) as exc:
         _drop(desk, signal, _failed("data", f"No fresh data to admit it: {exc}"))
         return
@@ -105,23 +122,29 @@ def _admit(desk: Desk, signal: Signal, replacing: Replacing | None) -> None:
     except ExitSettingsInvalid as exc:
         _drop(desk, signal, _failed("exit_settings", str(exc)))
         return
-    if refused is not None:
-        _drop(desk, signal, refused)
-    elif old is None or replacing is None:
-        enter(desk, signal)
-    elif not replacing.begin(signal, old.symbol):
+    if isinstance(answer, Verdict):
+        _drop(desk, signal, answer)
+    elif answer.instead_of is None or replacing is None:
+        enter(desk, signal, answer.exits)
+    elif not replacing.begin(signal, answer.instead_of.symbol):
         _drop(desk, signal, _failed(REPLACEMENT, "The entry it was to replace is not there."))
 
 
-def _refusal(
-    desk: Desk, signal: Signal, *, may_replace: bool
-) -> tuple[Verdict | None, Exposure | None]:
-    """The rule that says no to the approved payload now, or None; and the entry in whose place it
-    is let in, if any."""
+@dataclass(frozen=True, slots=True)
+class _LetIn:
+    """A signal that may be sent: with the exit settings that its trade keeps, and in the place of
+    another entry, if any."""
+
+    exits: ExitSettings
+    instead_of: Exposure | None
+
+
+def _judged(desk: Desk, signal: Signal, *, may_replace: bool) -> Verdict | _LetIn:
+    """The rule that says no to the approved payload now, or how it is let in."""
     refused = _standing_refusal(desk, signal)
     if refused is not None:
-        return refused, None
-    settings = bot_settings(signal.bot, limits_current(desk.account), desk.market.now())
+        return refused
+    settings = settings_to_admit(signal.bot, limits_current(desk.account), desk.market.now())
     asked = desk.clock.monotonic()
     quote = desk.market.quote(signal.symbol)
     portfolio = portfolio_get(
@@ -141,7 +164,7 @@ def _refusal(
     view = market_view(desk.market, signal.symbol, settings)
     now = desk.market.now()
     admission = admit(_approved(desk, signal), portfolio, quote, age_s, settings, now, view)
-    return admission.refused_by, old
+    return admission.refused_by or _LetIn(settings.exits, old)
 
 
 def _standing_refusal(desk: Desk, signal: Signal) -> Verdict | None:
@@ -155,10 +178,12 @@ def _standing_refusal(desk: Desk, signal: Signal) -> Verdict | None:
     if trading is not TradingStateName.ACTIVE:
         return _failed("trading_state", f"{trading.label}: {why}.")
     bot = signal.bot
-    # Anew: a queue of signals may be older than a press of the kill switch.
-    bot.refresh_from_db(fields=("state",))
+    # Anew: a queue of signals may be older than a press of the kill switch or a change of the bot.
+    bot.refresh_from_db(fields=BOT_ANEW)
     if bot.state != BotState.RUNNING:
         return _failed("bot_state", f"The bot is {BotState(bot.state).label.lower()}.")
+    if signal.symbol not in bot.symbols:
+        return _failed("bot_symbols", f"The bot does not trade {signal.symbol} any more.")
     refused = answer_refusal(desk.account, signal.analysis) if signal.analysis else ""
     if refused:
         return _failed("analyst", refused)

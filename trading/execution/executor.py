@@ -41,6 +41,7 @@ from trading.choices import (
     SignalState,
     TradingStateName,
 )
+from trading.domain.exits import ExitSettings
 from trading.domain.order import LIVE
 from trading.domain.protocol import (
     UNJUDGED,
@@ -62,7 +63,6 @@ from trading.selectors import (
     trading_state_effective,
     unresolved_symbols,
 )
-from trading.settings_of import bot_settings, limits_current
 
 logger = structlog.get_logger(__name__)
 
@@ -80,9 +80,10 @@ class EntryHeldBack(OrderNotSent):
         self.reason = reason
 
 
-def enter(desk: Desk, signal: Signal) -> None:
-    """Turn an admitted signal into its trade and entry order, and send it."""
-    order = _store_intent(desk, signal)
+def enter(desk: Desk, signal: Signal, exits: ExitSettings) -> None:
+    """Turn an admitted signal into its trade, managed by ``exits`` to its end, and entry order, and
+    send it."""
+    order = _store_intent(desk, signal, exits)
     try:
         desk.client.set_leverage(symbol=signal.symbol, leverage=signal.leverage)
     except ExchangeError as exc:
@@ -92,11 +93,10 @@ def enter(desk: Desk, signal: Signal) -> None:
 
 
 @transaction.atomic
-def _store_intent(desk: Desk, signal: Signal) -> Order:
+def _store_intent(desk: Desk, signal: Signal, exits: ExitSettings) -> Order:
     """The committed wish: trade, entry order with its id, and the signal that asked for it."""
     side = Side.BUY if signal.direction == "long" else Side.SELL
     bot, now = signal.bot, desk.market.now()
-    settings = bot_settings(bot, limits_current(desk.account))
     trade = Trade.objects.create(
         account=desk.account,
         bot=bot,
@@ -111,7 +111,7 @@ def _store_intent(desk: Desk, signal: Signal) -> Order:
         take_profit=signal.take_profit,
         leverage=signal.leverage,
         atr=signal.atr,
-        exit_settings=settings.exits.as_json(),
+        exit_settings=exits.as_json(),
         invalidation=invalidation_to_freeze(signal),
         created_market=now,
     )

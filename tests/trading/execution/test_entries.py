@@ -34,6 +34,7 @@ from trading.choices import (
 from trading.execution.entries import _expire, enter_approved, expire_approvals
 from trading.execution.executor import _store_intent, send
 from trading.models import Approval, Bot, Event, Lease, Order, Signal, Trade, TradingState
+from trading.settings_of import bot_settings, limits_current
 
 D = Decimal
 
@@ -227,6 +228,13 @@ def test_an_unknown_entry_stops_the_next_one_of_the_same_round(floor: Floor) -> 
     assert dropped(second) == "health"
 
 
+def test_a_symbol_that_the_bot_was_told_to_leave_is_not_entered(floor: Floor) -> None:
+    signal = floor.signal()
+    Bot.objects.update(symbols=["ETHUSDT"])
+    floor.rounds()
+    assert (dropped(signal), floor.venue.posts) == ("bot_symbols", [])
+
+
 def test_an_order_is_never_sent_a_second_time(floor: Floor) -> None:
     floor.opened()
     send(floor.desk, floor.entry())
@@ -235,7 +243,8 @@ def test_an_order_is_never_sent_a_second_time(floor: Floor) -> None:
 
 
 def test_of_ten_senders_of_one_order_one_posts(floor: Floor) -> None:
-    order = _store_intent(floor.desk, floor.signal())
+    settings = bot_settings(floor.bot, limits_current(floor.account))
+    order = _store_intent(floor.desk, floor.signal(), settings.exits)
     start = threading.Barrier(10)
 
     def sender() -> None:
