@@ -22,6 +22,7 @@ from trading.choices import CashflowKind
 from trading.models import Cashflow, EquityPoint, PeakBase
 
 ONE = Decimal(1)
+INSTANT = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,22 +56,36 @@ def moved(transfers: Sequence[Transfer], since: datetime, until: datetime) -> De
     return sum((one.amount for one in transfers if since <= one.time <= until), ZERO)
 
 
-def equity_at(account: ExchangeAccount, moment: datetime, now: datetime) -> Decimal:
-    """Equity at ``moment``: the newest point up to then, else the first one before ``now``."""
+@dataclass(frozen=True, slots=True)
+class Start:
+    """``equity`` that a day or week is counted from, and since when transfers are to be told apart
+    from its results."""
+
+    equity: Decimal
+    since: datetime
+
+
+def start_at(account: ExchangeAccount, moment: datetime, now: datetime) -> Start:
+    """The start at ``moment``: the newest point up to then, else the first one before ``now``. What
+    was moved before that first point is in it already."""
     points = EquityPoint.objects.filter(account=account)
     before = points.filter(time__lte=moment).order_by("-time").first()
-    first = before or points.filter(time__lte=now).order_by("time").first()
-    equity: Decimal = first.equity if first else account.start_equity
-    return equity
+    if before is not None:
+        return Start(before.equity, moment)
+    first = points.filter(time__lte=now).order_by("time").first()
+    if first is None:
+        return Start(account.start_equity, moment)
+    at_midnight = first.time == day_start(first.time)
+    return Start(first.equity, first.time if at_midnight else first.time + INSTANT)
 
 
-def starts_of(account: ExchangeAccount, now: datetime) -> tuple[Decimal, Decimal]:
-    """Equity at 00:00 UTC of today and of Monday."""
+def starts_of(account: ExchangeAccount, now: datetime) -> tuple[Start, Start]:
+    """The starts at 00:00 UTC of today and of Monday."""
     day, week = day_start(now), week_start(now)
     rows = EquityPoint.objects.filter(account=account, time__in=(day, week)).order_by()
-    known = dict(rows.values_list("time", "equity"))
+    known = {time: Start(equity, time) for time, equity in rows.values_list("time", "equity")}
     for moment in {day, week} - known.keys():
-        known[moment] = equity_at(account, moment, now)
+        known[moment] = start_at(account, moment, now)
     return known[day], known[week]
 
 

@@ -28,9 +28,9 @@ from trading.domain.track_record import TrackRecord, track_record
 from trading.equity import (
     Transfer,
     day_start,
-    equity_at,
     moved,
     standing,
+    start_at,
     starts_of,
     transfers_since,
     week_start,
@@ -48,6 +48,9 @@ from trading.selectors import (
     unrealised_pnl,
 )
 
+# The clocks of venue, trader and cycle differ a little, more so on fast markets: what closed within
+# a minute from now has closed. What lies further ahead is of another run of the market.
+CLOCKS_APART = timedelta(minutes=1)
 # The lock of a side counts 24 hours back from its newest stop-out, so two days are kept.
 SIDE_LOCK_MEMORY = timedelta(days=2)
 # A stop that closes at a loss, wherever it stood by then.
@@ -78,10 +81,14 @@ def past_signals(account: ExchangeAccount, since: datetime) -> tuple[PastSignal,
     )
 
 
-def closed_trades(account: ExchangeAccount, since: datetime) -> list[Trade]:
-    """Trades that closed since ``since``, oldest first, with what the guards ask of them."""
+def closed_trades(account: ExchangeAccount, since: datetime, now: datetime) -> list[Trade]:
+    """Trades that closed between ``since`` and ``now``, oldest first, with what the guards ask of
+    them."""
     rows = Trade.objects.filter(
-        account=account, state=TradeState.CLOSED, closed_market__gt=since
+        account=account,
+        state=TradeState.CLOSED,
+        closed_market__gt=since,
+        closed_market__lte=now + CLOCKS_APART,
     ).order_by("closed_market", "id")
     return list(
         rows.only("symbol", "side", "bot_id", "closed_market", "net_pnl", "exit_reason", "account")
@@ -171,11 +178,11 @@ def portfolio_get(
     if wallet is None:
         wallet = newest.wallet if newest else account.start_equity
     equity = wallet + unrealised_pnl(trades, market)
-    day, week = day_start(now), week_start(now)
+    week = week_start(now)
     since = now - memory(settings)
     transfers = transfers_since(account, min(since, week, newest.time if newest else week))
-    closed = closed_trades(account, since)
-    day_equity, week_equity = starts_of(account, now)
+    closed = closed_trades(account, since, now)
+    today, this_week = starts_of(account, now)
     state, reason = trading_state_effective(account)
     lease = Lease.objects.filter(account=account).first()
     exposures = exposures_of(trades, live_entries(account), market)
@@ -186,10 +193,10 @@ def portfolio_get(
         time=now,
         wallet=wallet,
         equity=equity,
-        day_start_equity=day_equity,
-        transfers_today=moved(transfers, day, now),
-        week_start_equity=week_equity,
-        transfers_this_week=moved(transfers, week, now),
+        day_start_equity=today.equity,
+        transfers_today=moved(transfers, today.since, now),
+        week_start_equity=this_week.equity,
+        transfers_this_week=moved(transfers, this_week.since, now),
         drawdown=standing(account, equity, now, newest, transfers).drawdown,
         entries_today=len(entered),
         bot_entries_today=entered.count(bot_id),
@@ -208,7 +215,7 @@ def portfolio_get(
         bot_state=BotState(bot.state) if bot is not None else BotState.RUNNING,
         # Only with real money does a bot's size depend on how many it has closed.
         bot_trades=_trades_of(bot) if settings.real_money else 0,
-        bot_record=_record_of(bot, settings),
+        bot_record=_record_of(bot, settings, now),
     )
 
 
@@ -219,11 +226,13 @@ def symbol_groups(bot: Bot | None, held: Iterable[Exposure]) -> dict[str, str]:
     return groups_of(symbols, overrides)
 
 
-def _record_of(bot: Bot | None, settings: BotSettings) -> TrackRecord | None:
+def _record_of(bot: Bot | None, settings: BotSettings, now: datetime) -> TrackRecord | None:
     """The bot's closed trades where Kelly sizes by them, those that can't be verified apart."""
     if bot is None or settings.entries.method is not SizingMethod.KELLY:
         return None
-    rows = Trade.objects.filter(bot=bot, state=TradeState.CLOSED, unverifiable=False)
+    rows = Trade.objects.filter(
+        bot=bot, state=TradeState.CLOSED, unverifiable=False, closed_market__lte=now
+    )
     results = rows.values_list("r_multiple", flat=True)
     return track_record([result for result in results if result is not None])
 
@@ -236,4 +245,4 @@ def _trades_of(bot: Bot | None) -> int:
 
 def equity_at_day_start(account: ExchangeAccount, now: datetime) -> Decimal:
     """Equity at 00:00 UTC, as the daily limit counts it."""
-    return equity_at(account, day_start(now), now)
+    return start_at(account, day_start(now), now).equity

@@ -6,11 +6,14 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+import structlog
+
 from exchange.candles import floor_time
 from exchange.domain import AccountUpdate
 from trading.choices import EventLevel, TradingStateName
 from trading.domain.verdict import percent
 from trading.equity import standing, transfers_since
+from trading.errors import ActionRefused
 from trading.events import record
 from trading.execution.booking import book
 from trading.execution.desk import Desk
@@ -18,6 +21,8 @@ from trading.models import EquityPoint, Trade
 from trading.selectors import trading_state_effective, unrealised_pnl
 from trading.services import trading_state_set
 from trading.settings_of import limits_current, limits_value
+
+logger = structlog.get_logger(__name__)
 
 LOOK_EVERY = timedelta(minutes=1)
 # A withdrawal shows in the wallet before the venue's log names it. So a drawdown counts once the
@@ -75,7 +80,15 @@ class PeakGuard:
     def _halt(self, lost: Decimal, limit: Decimal, now: datetime) -> None:
         account = self._desk.account
         reason = f"drawdown of {percent(lost)} is beyond {percent(limit)}; re-base the peak first"
-        trading_state_set(account=account, state=TradingStateName.HALTED, actor=None, reason=reason)
+        try:
+            trading_state_set(
+                account=account, state=TradingStateName.HALTED, actor=None, reason=reason
+            )
+        except ActionRefused as exc:
+            # Somebody pressed or armed at the same moment: look again at what stands now.
+            logger.warning("not halted yet", account=account.pk, reason=str(exc))
+            self._looked = None
+            return
         record(
             "guard_drawdown",
             f"{account.name}: halted, equity is {percent(lost)} below its peak (limit "

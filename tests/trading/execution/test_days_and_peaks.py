@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
+from django.db import connection
+from django.utils import timezone
 
 from exchange.domain import AccountUpdate, LedgerEntry, LedgerKind
 from tests.exchange.paper.scripted_market import MINUTE, START, candles
@@ -15,9 +18,9 @@ from trading.equity import day_start, point_save, starts_of, week_start
 from trading.errors import ActionRefused
 from trading.execution.booking import book
 from trading.guards import guards_now
-from trading.models import EquityPoint, PeakBase, RiskLimits, TradingState
+from trading.models import EquityPoint, PeakBase, RiskLimits, Trade, TradingState
 from trading.peak import peak_rebase, standing_now
-from trading.portfolio import portfolio_get
+from trading.portfolio import closed_trades, portfolio_get
 from trading.services import trading_state_set
 from trading.settings_of import bot_settings, limits_current
 
@@ -61,7 +64,7 @@ def test_the_start_of_a_day_is_worked_out_exactly_however_late(paper_floor: Floo
     # The entry's fee is paid, and ten units stand at 98: the stop at 95 came later.
     assert point.wallet == 10_000 - execution.fee
     assert point.equity == point.wallet + (98 - execution.price) * execution.qty
-    assert starts_of(floor.account, floor.market.now())[0] == point.equity
+    assert starts_of(floor.account, floor.market.now())[0].equity == point.equity
     newest = EquityPoint.objects.order_by("-time").first()
     assert newest is not None
     assert newest.wallet < point.wallet
@@ -147,7 +150,7 @@ def test_a_drawdown_beyond_its_limit_halts_until_the_peak_is_re_based(floor: Flo
     row = next(r for r in guards_now(floor.account, floor.market).rows if r.rule == "drawdown")
     assert row.tripped
     assert (row.value, row.limit) == ("15.01 %", "15.00 %")
-    with pytest.raises(ActionRefused, match="15.01 % is beyond 15.00 %: re-base the peak first"):
+    with pytest.raises(ActionRefused, match=r"15.01 % is beyond 15.00 %: re-base the peak first"):
         trading_state_set(
             account=floor.account, state=TradingStateName.REDUCING, actor=None, reason="again"
         )
@@ -173,6 +176,62 @@ def test_a_withdrawal_that_the_log_tells_late_does_not_halt(floor: Floor) -> Non
     floor.trader._peak.watch([], wallet_changed=False)
     assert state_of(floor) == TradingStateName.ACTIVE
     assert standing_now(floor.account, floor.market).drawdown == 0
+
+
+def test_a_press_at_the_moment_of_the_halt_fells_no_trader(floor: Floor) -> None:
+    """Somebody changes the state between the look and the write; the next look halts."""
+
+    def pressed_first(execute: Any, sql: str, *rest: Any) -> Any:
+        if sql.startswith('UPDATE "trading_tradingstate"') and not pressed:
+            pressed.append(sql)
+            later = timezone.now() + timedelta(seconds=1)
+            TradingState.objects.filter(account=floor.account).update(changed_at=later)
+        return execute(sql, *rest)
+
+    pressed: list[str] = []
+    lose(floor, "12000")
+    with connection.execute_wrapper(pressed_first):
+        lose(floor, "10000")
+    assert pressed
+    assert state_of(floor) == TradingStateName.ACTIVE
+    floor.rounds()
+    assert state_of(floor) == TradingStateName.HALTED
+
+
+@pytest.mark.parametrize("amount", ["5000", "-5000"])
+def test_what_was_moved_before_the_account_began_counts_for_no_limit(
+    floor: Floor, amount: str
+) -> None:
+    """A log that is read for the first time tells of the whole week."""
+    first = floor.market.now() + MINUTE
+    EquityPoint.objects.all().delete()
+    point_save(floor.account, time=first, wallet=D(10000), equity=D(10000))
+    transfer(floor, amount, first - 5 * MINUTE)
+    leap(floor, first + MINUTE)
+    assert worst(floor) == (D(0), D(0))
+    transfer(floor, "100", first + MINUTE, "t2")
+    assert worst(floor) == (D(-100), D(-100))
+
+
+def worst(floor: Floor) -> tuple[Decimal, Decimal | None]:
+    """Results of day and week at a wallet of 10,000."""
+    held = portfolio_get(
+        account=floor.account,
+        market=floor.market,
+        settings=bot_settings(floor.bot, limits_current(floor.account)),
+        wall_now=floor.clock.now(),
+        wallet=D(10000),
+    )
+    return held.worst_day_result(D(0)), held.worst_week_result(D(0))
+
+
+def test_losses_of_another_run_of_the_market_are_no_row(floor: Floor) -> None:
+    trade = floor.opened()
+    now = floor.market.now()
+    Trade.objects.update(state="closed", net_pnl=D(-1), closed_market=now + timedelta(seconds=30))
+    assert [one.pk for one in closed_trades(floor.account, now - DAY, now)] == [trade.pk]
+    Trade.objects.update(closed_market=now + DAY)
+    assert closed_trades(floor.account, now - DAY, now) == []
 
 
 def test_a_lowered_limit_shows_over_limit_and_closes_nothing(paper_floor: Floor) -> None:
