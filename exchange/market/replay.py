@@ -14,7 +14,7 @@ from decimal import Decimal
 import numpy as np
 
 from exchange.candles import CandleWindow, decimal_of, from_ms, to_ms
-from exchange.domain import FundingEvent, Instrument, PriceStep, Quote, Ticker
+from exchange.domain import Candle, FundingEvent, Instrument, PriceStep, Quote, Ticker
 from exchange.errors import CandlesUnavailable, UnknownSymbol
 from exchange.market.archive import Archive
 from exchange.market.clock import MarketClock
@@ -157,8 +157,12 @@ class ReplayMarket:
 
 
 def _step(series: ReplaySeries, place: int, start: datetime) -> PriceStep:
-    candle = series.monitor.candle(place)
-    spread = series.instrument.ceil_price(candle.close * SPREAD)
+    return replayed_step(series.monitor.candle(place), start, series.instrument)
+
+
+def replayed_step(candle: Candle, start: datetime, instrument: Instrument) -> PriceStep:
+    """A stored candle as one step with the modelled spread, from ``start`` where it opened
+    before."""
     return PriceStep(
         symbol=candle.symbol,
         start=max(candle.open_time, start),
@@ -168,5 +172,5 @@ def _step(series: ReplaySeries, place: int, start: datetime) -> PriceStep:
         low=candle.low,
         close=candle.close,
         volume=candle.volume,
-        spread=spread,
+        spread=instrument.ceil_price(candle.close * SPREAD),
     )

@@ -17,8 +17,8 @@ import numpy as np
 
 from exchange.candles import CandleWindow, Floats, Ints
 from exchange.domain import Instrument
+from exchange.market.replay import SPREAD
 from exchange.paper.fills import BASE_SLIPPAGE, IMPACT, MAX_SLIPPAGE
-from trading.backtest.prices import SPREAD_SHARE
 from trading.choices import ExitReason, OppositeSignal
 from trading.domain.exits import MIN_MOVE_R, ExitSettings
 from trading.domain.settings import SignalRules
@@ -119,7 +119,7 @@ class _Run:
         )
         self._volume = _per_minute(window)
         # As a replay spreads: 0.01 % of the close, rounded up to a tick; half of it is paid.
-        spread = np.ceil(np.round(self._close * float(SPREAD_SHARE), TICK_DIGITS))
+        spread = np.ceil(np.round(self._close * float(SPREAD), TICK_DIGITS))
         self._half_spread = np.maximum(spread / 2, 1.0)
         self.longest = -(-settings.max_holding // window.interval)
         self._held_out = settings.max_holding / window.interval

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from decimal import Decimal
 from typing import Protocol
 
 from exchange.candles import CandleWindow, from_ms, to_ms
-from exchange.domain import Candle, FundingEvent, Instrument, PriceStep
+from exchange.domain import FundingEvent, Instrument, PriceStep
+from exchange.market.replay import replayed_step
 from exchange.ports import MarketData
-
-SPREAD_SHARE = Decimal("0.0001")
 
 
 class Prices(Protocol):
@@ -65,23 +63,13 @@ class CandlePrices:
         span_ms = self.window.interval // timedelta(milliseconds=1)
         first = int(self.window.times.searchsorted(to_ms(start) - span_ms, side="right"))
         stop = int(self.window.times.searchsorted(to_ms(end) - span_ms, side="right"))
-        return (self._step(self.window.candle(place), start) for place in range(first, stop))
+        return (
+            replayed_step(self.window.candle(place), start, self._instrument)
+            for place in range(first, stop)
+        )
 
     def funding(self, start: datetime, end: datetime) -> Sequence[FundingEvent]:
         return [event for event in self._settlements if start < event.time <= end]
-
-    def _step(self, candle: Candle, start: datetime) -> PriceStep:
-        return PriceStep(
-            symbol=candle.symbol,
-            start=max(candle.open_time, start),
-            end=candle.close_time,
-            open=candle.open,
-            high=candle.high,
-            low=candle.low,
-            close=candle.close,
-            volume=candle.volume,
-            spread=self._instrument.ceil_price(candle.close * SPREAD_SHARE),
-        )
 
 
 def close_time(window: CandleWindow, place: int) -> datetime:
