@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from analysis.domain import Direction
@@ -26,7 +26,7 @@ from trading.domain.filters import (
 from trading.domain.portfolio import Exposure, Portfolio
 from trading.domain.replacement import replaceable, would_replace
 from trading.domain.risk import account_factors, direction_rules, gate, money_rules
-from trading.domain.settings import BotSettings
+from trading.domain.settings import BotSettings, Limits
 from trading.domain.signal import (
     Proposal,
     Reading,
@@ -227,15 +227,14 @@ def admit(
 
     ``portfolio`` must not hold the signal itself; ``quote_age_s`` is wall time.
     """
-    rules, limits = settings.rules, settings.limits
-    age = now - signal.candle_time
     factors = (
         *bot_factors(portfolio, settings),
         *account_factors(signal.symbol, portfolio, settings),
         *market_factors(view, settings),
         *weight_factors(signal.confidence, settings),
     )
-    planned = portfolio.wallet * settings.capital_share * limits.risk_per_trade * product(factors)
+    share = settings.capital_share * settings.limits.risk_per_trade
+    planned = portfolio.wallet * share * product(factors)
     allowed = loss_allowed(planned, portfolio.equity, settings, smallest=signal.smallest)
     verdicts = (
         *gate(signal.symbol, portfolio, settings),
@@ -243,6 +242,18 @@ def admit(
         *symbol_rules(view, settings),
         *signal_rules(signal.direction, signal.stop_distance, view, settings),
         *size_rules(signal.exposure.notional, view, settings),
+        *_fresh(now - signal.candle_time, quote_age_s, settings),
+        drifted(signal.direction, signal.entry_price, signal.stop_loss, quote.last, settings.rules),
+        *_still_wanted(signal, allowed, settings.limits),
+        *money_rules(signal.exposure, portfolio, settings),
+    )
+    return Admission(verdicts)
+
+
+def _fresh(age: timedelta, quote_age_s: Decimal, settings: BotSettings) -> tuple[Verdict, ...]:
+    """Whether analysis and quote are young enough."""
+    most_s = settings.rules.max_quote_age_s
+    return (
         Verdict(
             "analysis_age",
             age <= settings.timeframe,
@@ -252,12 +263,17 @@ def admit(
         ),
         Verdict(
             "quote_age",
-            quote_age_s <= rules.max_quote_age_s,
+            quote_age_s <= most_s,
             f"{number(quote_age_s, 1)} s",
-            f"{number(rules.max_quote_age_s, 1)} s",
+            f"{number(most_s, 1)} s",
             f"The quote is {number(quote_age_s, 1)} s old.",
         ),
-        drifted(signal.direction, signal.entry_price, signal.stop_loss, quote.last, rules),
+    )
+
+
+def _still_wanted(signal: ApprovedSignal, allowed: Decimal, limits: Limits) -> tuple[Verdict, ...]:
+    """What was approved against the limits as they are now; the stop may take ``allowed`` USDT."""
+    return (
         Verdict(
             "confidence",
             signal.confidence >= limits.min_confidence,
@@ -279,6 +295,4 @@ def admit(
             number(allowed),
             "Loss at the stop against the wallet and limits as they are now.",
         ),
-        *money_rules(signal.exposure, portfolio, settings),
     )
-    return Admission(verdicts)
