@@ -14,6 +14,7 @@ from math import inf
 
 from exchange.candles import floor_time
 from exchange.domain import Candle
+from exchange.errors import CandlesUnavailable
 from trading.candle_store import candles_keep
 from trading.execution.desk import Desk
 from trading.models import Trade
@@ -130,7 +131,35 @@ class Monitor:
     def _ask(
         self, symbol: str, interval: timedelta, start: datetime, end: datetime
     ) -> list[Candle]:
-        """Candles that opened at ``start`` or later and had closed by ``end``."""
+        """Candles that opened at ``start`` or later and had closed by ``end``. A market may refuse
+        them all because of one that it lacks; in the end those after the hole have to do."""
+        try:
+            return self._window(symbol, interval, start, end)
+        except CandlesUnavailable as exc:
+            # With a cause it is not a hole: nobody answered, and asking on only takes time.
+            waited = self._desk.market.now() - start >= PATIENCE + interval
+            if exc.__cause__ is not None or not self._desk.live or not waited:
+                raise
+            return self._newest_run(symbol, interval, start, end)
+
+    def _newest_run(
+        self, symbol: str, interval: timedelta, start: datetime, end: datetime
+    ) -> list[Candle]:
+        """The newest candles that the market gives without a hole, twice as many with each
+        question. Raises ``CandlesUnavailable`` where it does not even give the last one."""
+        found = self._window(symbol, interval, end - interval, end)
+        count = 2
+        while end - count * interval > start:
+            try:
+                found = self._window(symbol, interval, end - count * interval, end)
+            except CandlesUnavailable:
+                break
+            count *= 2
+        return found
+
+    def _window(
+        self, symbol: str, interval: timedelta, start: datetime, end: datetime
+    ) -> list[Candle]:
         count = int((end - start) / interval)
         window = self._desk.market.candles(symbol, interval, end=end, limit=count)
         candles = [window.candle(index) for index in range(len(window))]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
+from exchange.candles import CandleWindow
 from exchange.domain import ExecutionKind, OrderType
+from exchange.errors import CandlesUnavailable, ExchangeUnavailable
 from tests.exchange.paper.scripted_market import MINUTE, START, bar
 from tests.trading.execution.floor import Floor
 from tests.trading.execution.test_exit_parity import Postman
@@ -151,6 +153,59 @@ def test_after_two_minutes_they_wait_no_longer_and_a_late_one_is_swept_up(late: 
     late.rounds()
     closed = Event.objects.get(kind="exit_rule")
     assert (closed.market_time, closed.data["reason"]) == (START + MINUTE, "tightened_stop")
+
+
+class Strict(Postman):
+    """Refuses whatever has a hole in it, as Bybit's candles do; ``answers`` not, for anything."""
+
+    answers = True
+    asked = 0
+
+    def candles(
+        self, symbol: str, interval: timedelta, *, end: datetime, limit: int
+    ) -> CandleWindow:
+        self.asked += 1
+        if not self.answers:
+            raise CandlesUnavailable("no candles") from ExchangeUnavailable("no answer")
+        count = sum(one.end <= end for one in self._steps[symbol])
+        if self.kept_back & set(range(max(0, count - limit), count)):
+            raise CandlesUnavailable("a candle is missing")
+        return super().candles(symbol, interval, end=end, limit=limit)
+
+
+@pytest.fixture
+def strict(late: Floor) -> Strict:
+    market = late.market
+    market.__class__ = Strict
+    assert isinstance(market, Strict)
+    return market
+
+
+def test_a_market_that_refuses_a_hole_does_not_end_the_rules(late: Floor, strict: Strict) -> None:
+    opened(late, breakeven_at_r="1")
+    strict.kept_back = {0}
+    late.play(100, 105.5)
+    assert not StopMove.objects.exists()
+    late.play(105.5, 105.5, 105.5)
+    assert [move.rule for move in StopMove.objects.all()] == ["breakeven"]
+
+
+def test_what_a_hole_kept_back_is_swept_up_from_behind_it(late: Floor, strict: Strict) -> None:
+    opened(late, breakeven_at_r="1")
+    strict.kept_back = {0}
+    late.play(100, 105.5, 104, 104, 104, 104)
+    late.clock.pass_seconds(120)
+    late.rounds()
+    assert StopMove.objects.get().market_time == START + 2 * MINUTE
+
+
+def test_a_market_that_does_not_answer_is_asked_once_a_round(late: Floor, strict: Strict) -> None:
+    opened(late, breakeven_at_r="1")
+    strict.answers = False
+    late.play(100, 100, 100, 100, 100)
+    strict.asked = 0
+    late.rounds()
+    assert strict.asked == 1
 
 
 def test_without_a_live_market_a_hole_is_passed_over_at_once(late: Floor) -> None:
