@@ -60,14 +60,17 @@ class RandomStudy:
 def random_study(
     account: ExchangeAccount, market: MarketData, seeds: int = SEEDS
 ) -> RandomStudy | None:
-    """Compare the closed trades of a replay's bot with random entries in the same period; None
-    without trades.
+    """Compare the closed trades of a replay's bot with random entries in the same period, those
+    that can't be verified left out; None without trades.
 
     Raises ``MarketDataError``, and ``KernelUnfit`` where the exits are not plain.
     """
     trades = list(
         Trade.objects.filter(
-            account=account, state=TradeState.CLOSED, r_multiple__isnull=False
+            account=account,
+            state=TradeState.CLOSED,
+            unverifiable=False,
+            r_multiple__isnull=False,
         ).select_related("signal")
     )
     session = account.market_session

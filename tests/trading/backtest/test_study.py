@@ -8,10 +8,12 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
+from tests import factories
+from tests.exchange.paper.scripted_market import ScriptedMarket
 from tests.trading.backtest.made import HOUR, walk
 from tests.trading.domain.made import instrument
 from trading.backtest.random_entries import OwnTrade, RandomRuns, Series, random_runs
-from trading.backtest.study import RandomStudy
+from trading.backtest.study import RandomStudy, random_study
 from trading.backtest.study_chart import distribution_svg
 from trading.choices import RiskProfile
 from trading.counterfactual_table import Outcomes
@@ -63,6 +65,13 @@ def test_random_entries_without_costs_to_beat_lose_the_costs() -> None:
 def test_nothing_can_be_compared_without_trades() -> None:
     with pytest.raises(ValueError, match="no trades"):
         random_runs([], {}, RULES, 3)
+
+
+@pytest.mark.django_db
+def test_trades_that_cannot_be_verified_are_not_compared() -> None:
+    trade = factories.TradeFactory.create(closed=True, unverifiable=True)
+    factories.MarketSessionFactory.create(account=trade.account)
+    assert random_study(trade.account, ScriptedMarket(trade.symbol)) is None
 
 
 def study(mean_r: float) -> RandomStudy:
