@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING
 from trading.domain.statistics import ClosedTrade, statistics
 
 if TYPE_CHECKING:
+    from analysis.models import Analysis
     from exchange.models import ExchangeAccount
-    from trading.models import Signal, Trade
+    from trading.models import Bot, Cycle, Signal, Trade
 
 COUNT = 100_000
 ROUNDS = 5
@@ -121,11 +122,28 @@ def _read_ms(account: ExchangeAccount) -> tuple[float, float]:
 
 def stored(trades: Sequence[ClosedTrade], name: str = "Bench statistics") -> ExchangeAccount:
     """An account with a bot that took these trades, each on a signal of its own."""
-    from analysis.models import Analysis
+    from trading.models import Cycle, Trade
+
+    bot = _bot(name)
+    cycles = [
+        Cycle(
+            bot=bot, timeframe="1h", boundary=START + n * timedelta(minutes=20), state="completed"
+        )
+        for n in range(len(trades))
+    ]
+    Cycle.objects.bulk_create(cycles, batch_size=2000)
+    signals = _signals(trades, cycles, _analysis(bot))
+    Trade.objects.bulk_create(
+        (_row(trade, signal) for trade, signal in zip(trades, signals, strict=True)),
+        batch_size=2000,
+    )
+    return bot.account
+
+
+def _bot(name: str) -> Bot:
     from analysis.services import profile_technical
     from exchange.choices import Mode
     from trading.choices import Autonomy, RiskProfile
-    from trading.models import Cycle, Signal, Trade
     from trading.services import account_create, bot_create
 
     account = account_create(
@@ -137,19 +155,23 @@ def stored(trades: Sequence[ClosedTrade], name: str = "Bench statistics") -> Exc
         speed=0,
         seed=1,
     )
-    profile = profile_technical()
-    bot = bot_create(
+    return bot_create(
         account=account,
         name=f"{name} bot",
         timeframe="1h",
         symbols=list(SYMBOLS),
-        analyst_profile=profile,
+        analyst_profile=profile_technical(),
         autonomy=Autonomy.OBSERVE,
     )
-    analysis = Analysis.objects.create(
-        input_hash=f"{name:0<64}"[:64],
-        profile=profile,
-        profile_version=profile.version,
+
+
+def _analysis(bot: Bot) -> Analysis:
+    from analysis.models import Analysis
+
+    return Analysis.objects.create(
+        input_hash=f"{bot.account.name:0<64}"[:64],
+        profile=bot.analyst_profile,
+        profile_version=bot.analyst_profile.version,
         source="bench",
         symbol=SYMBOLS[0],
         timeframe="1h",
@@ -161,18 +183,18 @@ def stored(trades: Sequence[ClosedTrade], name: str = "Bench statistics") -> Exc
         atr=1,
         last_price=100,
     )
-    cycles = [
-        Cycle(
-            bot=bot, timeframe="1h", boundary=START + n * timedelta(minutes=20), state="completed"
-        )
-        for n in range(len(trades))
-    ]
-    Cycle.objects.bulk_create(cycles, batch_size=2000)
+
+
+def _signals(
+    trades: Sequence[ClosedTrade], cycles: Sequence[Cycle], analysis: Analysis
+) -> list[Signal]:
+    from trading.models import Signal
+
     signals = [
         Signal(
             cycle=cycle,
-            bot=bot,
-            account=account,
+            bot=cycle.bot,
+            account=cycle.bot.account,
             analysis=analysis,
             symbol=trade.symbol,
             direction=trade.direction,
@@ -183,11 +205,7 @@ def stored(trades: Sequence[ClosedTrade], name: str = "Bench statistics") -> Exc
         for cycle, trade in zip(cycles, trades, strict=True)
     ]
     Signal.objects.bulk_create(signals, batch_size=2000)
-    Trade.objects.bulk_create(
-        (_row(trade, signal) for trade, signal in zip(trades, signals, strict=True)),
-        batch_size=2000,
-    )
-    return account
+    return signals
 
 
 def _row(trade: ClosedTrade, signal: Signal) -> Trade:
