@@ -52,19 +52,27 @@ class WalletWatch(threading.Thread):
     def run(self) -> None:
         """Look every few seconds whether a day is due, and at once when asked."""
         waited = LOOK_EVERY_S
-        while not self._desk.lease_over.wait(TICK_S):
-            waited += TICK_S
-            asked = self._desk.wallet_asked.is_set()
-            if not asked and waited < LOOK_EVERY_S:
-                continue
-            waited = 0.0
-            close_old_connections()
-            try:
-                self.look(asked=asked)
-                self.verify()
-            except (ExchangeError, MarketDataError, TradingError, DatabaseError) as exc:
-                logger.warning("the wallet was not compared", error=str(exc))
-        connection.close()
+        try:
+            while not self._desk.lease_over.wait(TICK_S):
+                waited += TICK_S
+                asked = self._desk.wallet_asked.is_set()
+                if asked or waited >= LOOK_EVERY_S:
+                    waited = 0.0
+                    close_old_connections()
+                    self.turn(asked=asked)
+        finally:
+            connection.close()
+
+    def turn(self, *, asked: bool = False) -> None:
+        """Look once at all there is to see; whatever goes wrong, the next turn comes."""
+        try:
+            self.look(asked=asked)
+            self.verify()
+        except (ExchangeError, MarketDataError, TradingError, DatabaseError) as exc:
+            logger.warning("the wallet was not compared", error=str(exc))
+        except Exception:
+            # Nobody would miss a thread that ended here until the books were wrong for long.
+            logger.exception("the wallet was not compared")
 
     def look(self, *, asked: bool = False) -> list[WalletCheck]:
         """Compare what is due; ``asked`` takes the newest days again."""

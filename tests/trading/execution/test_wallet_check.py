@@ -183,6 +183,28 @@ def test_the_watch_beside_the_trader_compares_by_itself_and_on_a_command(traded:
     assert not traded.desk.wallet_asked.is_set()
 
 
+@pytest.mark.parametrize("error", [ExchangeUnavailable("no answer"), ValueError("a strange row")])
+def test_whatever_goes_wrong_the_watch_looks_again(traded: Floor, error: Exception) -> None:
+    class Tomorrow:
+        def now(self) -> datetime:
+            return traded.market.now() + DAY
+
+    opened: list[ExchangeAccount] = []
+
+    def opens(account: ExchangeAccount) -> LedgerReader:
+        opened.append(account)
+        if len(opened) == 1:
+            raise error
+        return paper_reader(account)
+
+    traded.desk.market = Tomorrow()  # type: ignore[assignment]
+    watch = WalletWatch(traded.desk, opens, lambda _: traded.market)
+    watch.turn()
+    assert not WalletCheck.objects.exists()
+    watch.turn()
+    assert WalletCheck.objects.get().state == WalletCheckState.AGREED
+
+
 def test_the_watch_ends_with_the_lease(traded: Floor) -> None:
     watch = WalletWatch(traded.desk, paper_reader, lambda _: traded.market)
     traded.desk.lease_over.set()
