@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -188,8 +189,7 @@ def portfolio_get(
     exposures = exposures_of(trades, live_entries(account), market)
     held = tuple(signal_exposure(row, market.instrument(row.symbol)) for row in waiting)
     entered = entries_today(account, now)
-    bot_id = bot.pk if bot is not None else 0
-    return Portfolio(
+    portfolio = Portfolio(
         time=now,
         wallet=wallet,
         equity=equity,
@@ -199,7 +199,6 @@ def portfolio_get(
         transfers_this_week=moved(transfers, this_week.since, now),
         drawdown=standing(account, equity, now, newest, transfers).drawdown,
         entries_today=len(entered),
-        bot_entries_today=entered.count(bot_id),
         trading_state=state,
         state_reason=reason,
         exposures=exposures,
@@ -211,11 +210,23 @@ def portfolio_get(
         groups=symbol_groups(bot, (*exposures, *held)),
         doubts=doubts_of(account, wall_now, lease),
         blackouts=blackouts_now(account, now),
-        bot_id=bot_id,
-        bot_state=BotState(bot.state) if bot is not None else BotState.RUNNING,
+    )
+    return portfolio if bot is None else _seen_by(bot, portfolio, settings, entered)
+
+
+def _seen_by(
+    bot: Bot, portfolio: Portfolio, settings: BotSettings, entered: Sequence[int]
+) -> Portfolio:
+    """The same with what ``bot`` itself has behind it; ``entered`` is the bot of each entry of the
+    day."""
+    return replace(
+        portfolio,
+        bot_id=bot.pk,
+        bot_state=BotState(bot.state),
+        bot_entries_today=entered.count(bot.pk),
         # Only with real money does a bot's size depend on how many it has closed.
         bot_trades=_trades_of(bot) if settings.real_money else 0,
-        bot_record=_record_of(bot, settings, now),
+        bot_record=_record_of(bot, settings, portfolio.time),
     )
 
 
@@ -226,9 +237,9 @@ def symbol_groups(bot: Bot | None, held: Iterable[Exposure]) -> dict[str, str]:
     return groups_of(symbols, overrides)
 
 
-def _record_of(bot: Bot | None, settings: BotSettings, now: datetime) -> TrackRecord | None:
+def _record_of(bot: Bot, settings: BotSettings, now: datetime) -> TrackRecord | None:
     """The bot's closed trades where Kelly sizes by them, those that can't be verified apart."""
-    if bot is None or settings.entries.method is not SizingMethod.KELLY:
+    if settings.entries.method is not SizingMethod.KELLY:
         return None
     rows = Trade.objects.filter(
         bot=bot, state=TradeState.CLOSED, unverifiable=False, closed_market__lte=now
@@ -237,9 +248,7 @@ def _record_of(bot: Bot | None, settings: BotSettings, now: datetime) -> TrackRe
     return track_record([result for result in results if result is not None])
 
 
-def _trades_of(bot: Bot | None) -> int:
-    if bot is None:
-        return 0
+def _trades_of(bot: Bot) -> int:
     return Trade.objects.filter(bot=bot, state=TradeState.CLOSED).count()
 
 
