@@ -23,7 +23,9 @@ def apply_exits(desk: Desk, trade: Trade, command: Command) -> str:
         raise ActionRefused(str(exc)) from exc
     trade.exit_settings = settings.as_json()
     trade.version += 1
-    trade.save(update_fields=["exit_settings", "version"])
+    # A restart runs candles again: none from before must meet rules that came after it.
+    trade.managed_until = max(at, trade.managed_until or at)
+    trade.save(update_fields=["exit_settings", "version", "managed_until"])
     old = trade.stop_loss
     for action in actions:
         carry_out(desk, trade, action, at, command.actor)

@@ -295,6 +295,19 @@ def test_other_rules_move_the_stop_of_an_open_trade_at_once(floor: Floor) -> Non
     assert now(trade).exit_settings["breakeven_at_r"] == "1"
 
 
+def test_candles_from_before_never_meet_other_rules(floor: Floor) -> None:
+    trade = opened(floor)
+    floor.play(106, 101)
+    apply(floor, trade, partials=[["1", "0.4"]])
+    floor.rounds()
+    floor.restart()
+    floor.rounds(3)
+    assert floor.venue.size("BTCUSDT") == 10
+    floor.play(106)
+    floor.rounds(3)
+    assert floor.venue.size("BTCUSDT") == 6
+
+
 def test_other_rules_never_take_a_stop_back(floor: Floor) -> None:
     trade = opened(floor, breakeven_at_r="1")
     floor.play(106)
