@@ -317,6 +317,7 @@ def make_account(start: datetime) -> ExchangeAccount:
             analyst_profile=profile_technical(),
             autonomy=Autonomy.AUTO,
             state=BotState.RUNNING,
+            capital_share=Decimal("0.33"),
             exit_settings=ExitSettings(
                 breakeven_at_r=None,
                 tightening=tuple(
