@@ -138,7 +138,14 @@ def test_beat_sends_what_the_schedule_says(served: Served) -> None:
             database.execute("SELECT name, total_run_count FROM django_celery_beat_periodictask")
         )
     database.close()
-    assert set(sent) == {"cycles due", "beat alive", "canaries", "old evidence"}
+    assert set(sent) == {
+        "cycles due",
+        "beat alive",
+        "counterfactuals",
+        "notices",
+        "canaries",
+        "old evidence",
+    }
     assert sent["cycles due"] >= 1
 
 
