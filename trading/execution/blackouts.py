@@ -14,12 +14,14 @@ from trading.execution.protection import want_close
 from trading.models import Trade
 
 
-def flatten_for_blackouts(desk: Desk, trades: Iterable[Trade]) -> None:
+def flatten_for_blackouts(desk: Desk, trades: Iterable[Trade]) -> bool:
     """Wish each of ``trades`` closed whose symbol is in a blackout that closes positions; its
-    entry is taken back first. A trade that is being closed anyway is left as it is."""
+    entry is taken back first. A trade that is being closed anyway is left as it is. True when there
+    is a new wish."""
     waiting = [one for one in trades if not one.close_wanted or one.target_qty > 0]
     if not waiting:
-        return
+        return False
+    wished = False
     now = desk.market.now()
     windows = blackouts_now(desk.account, now)
     for trade in waiting:
@@ -28,6 +30,7 @@ def flatten_for_blackouts(desk: Desk, trades: Iterable[Trade]) -> None:
             continue
         want_cancel(trade, CancelReason.BLACKOUT)
         want_close(trade, ExitReason.BLACKOUT)
+        wished = True
         record(
             "blackout_close",
             f"{trade.symbol} is closed for the blackout {found.name}."[:300],
@@ -36,3 +39,4 @@ def flatten_for_blackouts(desk: Desk, trades: Iterable[Trade]) -> None:
             data={"trade": trade.pk},
             market_time=now,
         )
+    return wished

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
+from math import inf
 
 import structlog
 from django.db.models import Q
@@ -12,7 +13,9 @@ from django.db.models import Q
 from exchange.domain import ZERO, Side, quantise
 from exchange.errors import ExchangeError, MarketDataError
 from exchange.ports import MarketData
+from trading.choices import EventLevel
 from trading.equity import day_start, point_save, week_start
+from trading.events import record
 from trading.execution.desk import Desk
 from trading.models import EquityPoint, Execution, Trade
 
@@ -20,6 +23,8 @@ logger = structlog.get_logger(__name__)
 
 # So soon after midnight, and with nothing traded since, the venue's own figure is that of midnight.
 FRESH = timedelta(seconds=2)
+# Seconds before a start that could not be told is asked for again.
+ASK_AGAIN_S = 2.0
 
 
 class DayStarts:
@@ -28,6 +33,7 @@ class DayStarts:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
         self._opened: datetime | None = None
+        self._failed_s = -inf
 
     def known(self) -> bool:
         """Whether today's and this week's start stand. Without them nobody knows what may still be
@@ -36,14 +42,31 @@ class DayStarts:
         today = day_start(now)
         if self._opened == today:
             return True
+        wall = self._desk.clock.monotonic()
+        if self._desk.live and wall - self._failed_s < ASK_AGAIN_S:
+            return False
         try:
             for moment in sorted({week_start(now), today}):
                 self._keep(moment)
         except (ExchangeError, MarketDataError) as exc:
             logger.warning("the start of the day is not known", error=str(exc))
+            self._tell(str(exc), now)
+            self._failed_s = wall
             return False
-        self._opened = today
+        self._opened, self._failed_s = today, -inf
         return True
+
+    def _tell(self, why: str, now: datetime) -> None:
+        """Once for each time that it is not known."""
+        if self._failed_s > -inf:
+            return
+        record(
+            "day_start_unknown",
+            f"Entries wait: where the day or week began can't be told ({why.rstrip('.')})."[:300],
+            account=self._desk.account,
+            level=EventLevel.WARNING,
+            market_time=now,
+        )
 
     def _keep(self, moment: datetime) -> None:
         """Keep the point at ``moment``; an account that is younger has its first one."""

@@ -133,10 +133,12 @@ class Trader:
         open_trades = [trade for trade in trades if trade.state == TradeState.OPEN]
         closing = {trade.pk for trade in open_trades if trade.close_wanted}
         self._tell_watchdog(open_trades)
-        self._safely(flatten_for_blackouts, desk, trades)
         self._safely(self._withdrawal.run, trades, orders)
         sent = self._exits.send_exits([*trades, *self._too_late()])
         self._protector.check(open_trades)
+        # What judges by many facts comes after what must not wait; the next round acts on it.
+        flattened = self._safely(flatten_for_blackouts, desk, trades)
+        unwanted = self._withdrawal.judge(orders)
         self._safely(self._exits.run_rules, open_trades)
         self._safely(self._exits.trim, open_trades, orders)
         self._safely(self._resolver.run, orders)
@@ -156,7 +158,7 @@ class Trader:
         desk.plug.between(desk.clock.monotonic())
         # A wish to close that came up in this round is sent in the next one, at once.
         wished = any(t.close_wanted and t.pk not in closing for t in open_trades)
-        return bool(booked) or commanded or sent or entered or wished
+        return any((booked, commanded, sent, entered, wished, unwanted, flattened))
 
     def _take_wishes(self) -> None:
         """What commands asked of the loop."""
@@ -167,11 +169,12 @@ class Trader:
         if self.commands.take("repair"):
             self._comparing.repair()
 
-    def _safely(self, part: Callable[..., object], *facts: object) -> None:
+    def _safely(self, part: Callable[..., object], *facts: object) -> bool:
         try:
-            part(*facts)
+            return bool(part(*facts))
         except (ExchangeError, MarketDataError) as exc:
             logger.warning("part of a round ended early", part=part.__name__, error=str(exc))
+            return False
 
     def _hear(self) -> Booked:
         """Book what the exchange told. Exits go on while it does not answer, entries do not."""

@@ -43,13 +43,18 @@ class Unwanted:
         self._wide_since: dict[int, datetime] = {}
         self._reasons: dict[int, CancelReason] = {}
 
-    def reasons(self, entries: Collection[Order]) -> dict[int, CancelReason]:
+    @property
+    def reasons(self) -> Mapping[int, CancelReason]:
         """By the id of the order. A reason stays until the entry is gone."""
+        return self._reasons
+
+    def judge(self, entries: Collection[Order]) -> bool:
+        """Look at the entries anew where that is due. True when another one is unwanted."""
         working = {order.pk for order in entries}
         self._judged = {pk: known for pk, known in self._judged.items() if pk in working}
         self._wide_since = {pk: since for pk, since in self._wide_since.items() if pk in working}
         self._reasons = {pk: why for pk, why in self._reasons.items() if pk in working}
-        wall = self._desk.clock.monotonic()
+        known, wall = len(self._reasons), self._desk.clock.monotonic()
         due = wall - self._looked_s >= LOOK_EVERY_S or working - self._judged.keys()
         if entries and due:
             self._looked_s = wall
@@ -57,7 +62,7 @@ class Unwanted:
         for order in entries:
             if order.pk in self._judged and order.pk not in self._reasons:
                 self._watch_spread(order, *self._judged[order.pk])
-        return dict(self._reasons)
+        return len(self._reasons) > known
 
     def _look(self, working: Collection[int]) -> None:
         """Ask the rules of every entry; what is taken back makes room for the older ones."""

@@ -28,6 +28,11 @@ class Withdrawal:
         self._asked: dict[int, tuple[float, bool]] = {}
         self._unwanted = Unwanted(desk)
 
+    def judge(self, orders: Sequence[Order]) -> bool:
+        """Ask all rules of the working entries, which takes a while; what they want back is asked
+        for by the next ``run``. True when there is something new."""
+        return self._unwanted.judge([order for order in orders if order.role == OrderRole.ENTRY])
+
     def run(self, trades: Sequence[Trade], orders: Sequence[Order]) -> None:
         """Take back entries that waited too long, that price left behind, whose trade is being
         closed, whose bot wants them no more, or that guards, blackouts or the spread forbid now;
@@ -37,7 +42,7 @@ class Withdrawal:
         entries = {order.pk: order for order in orders if order.role == OrderRole.ENTRY}
         self._asked = {pk: when for pk, when in self._asked.items() if pk in entries}
         halted = bool(entries) and self._is_halted()
-        unwanted = self._unwanted.reasons(entries.values()) | _dropped_by_bots(entries.values())
+        unwanted = {**self._unwanted.reasons, **_dropped_by_bots(entries.values())}
         for order in entries.values():
             trade = by_id.get(order.trade_id)
             if trade is None:

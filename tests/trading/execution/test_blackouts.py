@@ -9,7 +9,7 @@ import pytest
 from tests.factories import BlackoutFactory
 from tests.trading.execution.floor import Floor
 from trading.choices import BlackoutAction, CancelReason, ExitReason, TradeState
-from trading.models import Event, Order, Trade
+from trading.models import Blackout, Event, Order, Trade
 
 HOUR = timedelta(hours=1)
 
@@ -65,3 +65,24 @@ def test_a_trade_that_is_being_closed_keeps_its_reason(floor: Floor) -> None:
     floor.pass_seconds(3)
     assert now(trade).exit_reason == ExitReason.MANUAL
     assert not Event.objects.filter(kind="blackout_close").exists()
+
+
+def test_an_entry_is_taken_back_within_the_instant_that_a_blackout_begins(floor: Floor) -> None:
+    """A stepped market moves on once a round has nothing left to do."""
+    floor.resting()
+    floor.rounds(2)
+    begin(floor, BlackoutAction.FLATTEN)
+    while floor.trader.step():
+        pass
+    assert not floor.venue.open_orders()
+
+
+def test_a_blackout_that_nobody_can_read_stands_before_no_exit(floor: Floor) -> None:
+    floor.opened()
+    floor.opened(symbol="ETHUSDT")
+    begin(floor, BlackoutAction.FLATTEN)
+    Blackout.objects.update(kind="nonsense")
+    Trade.objects.filter(symbol="BTCUSDT").update(close_wanted=ExitReason.MANUAL, target_qty=0)
+    with pytest.raises(ValueError, match="nonsense"):
+        floor.rounds()
+    assert floor.venue.size("BTCUSDT") == 0

@@ -11,6 +11,7 @@ from django.db import connection
 from django.utils import timezone
 
 from exchange.domain import AccountUpdate, LedgerEntry, LedgerKind
+from exchange.errors import ExchangeUnavailable
 from tests.exchange.paper.scripted_market import MINUTE, START, candles
 from tests.trading.execution.floor import Floor
 from trading.choices import SignalState, TradingStateName
@@ -18,7 +19,7 @@ from trading.equity import day_start, point_save, starts_of, week_start
 from trading.errors import ActionRefused
 from trading.execution.booking import book
 from trading.guards import guards_now
-from trading.models import EquityPoint, PeakBase, RiskLimits, Trade, TradingState
+from trading.models import EquityPoint, Event, PeakBase, RiskLimits, Trade, TradingState
 from trading.peak import peak_rebase, standing_now
 from trading.portfolio import closed_trades, portfolio_get
 from trading.services import trading_state_set
@@ -75,18 +76,24 @@ def test_no_entry_leaves_while_the_start_of_the_day_is_not_known(paper_floor: Fl
     leap(floor, MIDNIGHT + MINUTE)
     ledger = floor.client.ledger
 
-    def broken(*, since: datetime) -> object:
-        from exchange.errors import ExchangeUnavailable
+    asked: list[datetime] = []
+    floor.desk.live = True
 
+    def broken(*, since: datetime) -> object:
+        asked.append(since)
         raise ExchangeUnavailable("the log does not answer")
 
     floor.client.ledger = broken  # type: ignore[method-assign, assignment]
     signal = floor.signal()
-    floor.rounds()
+    floor.rounds(5)
     signal.refresh_from_db()
     assert signal.state == SignalState.APPROVED
+    assert len(asked) == 1
+    floor.pass_seconds(2)
+    assert len(asked) == 2
+    assert Event.objects.filter(kind="day_start_unknown").count() == 1
     floor.client.ledger = ledger  # type: ignore[method-assign]
-    floor.rounds()
+    floor.pass_seconds(2)
     signal.refresh_from_db()
     assert signal.state == SignalState.EXECUTING
 
