@@ -27,7 +27,7 @@ from trading.events import record
 from trading.managed import actions_now
 from trading.models import Bot, Command, OperatorAction, Trade
 from trading.services import command_request
-from trading.settings_of import limits_current
+from trading.settings_of import exits_for, limits_current
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class OpenTradeChange:
 
 def exits_of(bot: Bot) -> ExitSettings:
     """The bot's exit settings as its next trade gets them. Raises ``ExitSettingsInvalid``."""
-    return ExitSettings.from_json(bot.exit_settings) if bot.exit_settings else exits_default(bot)
+    return exits_for(bot, limits_current(bot.account), bot.timeframe)
 
 
 def exits_default(bot: Bot) -> ExitSettings:

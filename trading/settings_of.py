@@ -69,6 +69,14 @@ def account_settings(limits: RiskLimits) -> BotSettings:
     )
 
 
+def exits_for(bot: Bot, limits: RiskLimits, timeframe: str) -> ExitSettings:
+    """The bot's own exit settings, or where it has none those of the limits' profile. Raises
+    ``ExitSettingsInvalid``."""
+    if bot.exit_settings:
+        return ExitSettings.from_json(bot.exit_settings)
+    return default_exits(RiskProfile(limits.profile), TIMEFRAMES[timeframe])
+
+
 def settings_to_admit(bot: Bot, limits: RiskLimits, now: datetime) -> BotSettings:
     """The same for a signal that is decided already: its size is weighed by the calibration where
     the bot wants that, and nothing else depends on past trades. Raises as ``bot_settings``."""
@@ -81,21 +89,14 @@ def bot_settings(bot: Bot, limits: RiskLimits, now: datetime | None = None) -> B
     last, counts up to ``now`` (market time), and not at all without it. Raises ``SettingsInvalid``,
     ``ExitSettingsInvalid`` and ``EntrySettingsInvalid``."""
     effective, own = tightened(limits_value(limits), tighter_of(bot.tighter_limits))
-    timeframe = TIMEFRAMES[bot.timeframe]
-    stored = bot.exit_settings
-    exits = (
-        ExitSettings.from_json(stored)
-        if stored
-        else default_exits(RiskProfile(limits.profile), timeframe)
-    )
     return BotSettings(
-        timeframe=timeframe,
+        timeframe=TIMEFRAMES[bot.timeframe],
         autonomy=Autonomy(bot.autonomy),
         capital_share=bot.capital_share,
         limits=effective,
         own=own,
-        protections=protections_of(limits.protections, timeframe),
-        exits=exits,
+        protections=protections_of(limits.protections, TIMEFRAMES[bot.timeframe]),
+        exits=exits_for(bot, limits, bot.timeframe),
         rules=RULES,
         filters=MarketFilters.from_json(limits.filters),
         median_hold=median_hold(bot, now) if now is not None else None,

@@ -10,14 +10,14 @@ from analysis.domain import Direction
 from exchange.domain import TIMEFRAMES, Instrument, OrderType, Quote, Side, TimeInForce
 from exchange.models import ExchangeAccount, MarketSession
 from trading.backtest.followed import FollowedEntry
-from trading.choices import OrderRole, RiskProfile
+from trading.choices import OrderRole
 from trading.domain.entry import EntryOrder, entry_order
-from trading.domain.exits import ExitSettings, default_exits
+from trading.domain.exits import ExitSettings
 from trading.domain.invalidation import Invalidation
 from trading.managed import invalidation_to_freeze
 from trading.models import Order, RiskLimits, Signal, Trade
 from trading.selectors import RULES
-from trading.settings_of import bot_settings
+from trading.settings_of import bot_settings, exits_for
 
 
 def data_end(account: ExchangeAccount) -> datetime | None:
@@ -55,11 +55,7 @@ def exits_of(signal: Signal) -> ExitSettings:
 
     Raises ``ExitSettingsInvalid``.
     """
-    stored = signal.bot.exit_settings
-    if stored:
-        return ExitSettings.from_json(stored)
-    limits = _limits_of(signal)
-    return default_exits(RiskProfile(limits.profile), TIMEFRAMES[signal.cycle.timeframe])
+    return exits_for(signal.bot, _limits_of(signal), signal.cycle.timeframe)
 
 
 def _limits_of(signal: Signal) -> RiskLimits:
