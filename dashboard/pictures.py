@@ -14,6 +14,7 @@ from exchange.domain import TIMEFRAMES
 from exchange.models import ExchangeAccount
 from exchange.ports import MarketData
 from trading.blackouts import windows_between
+from trading.choices import TradeState
 from trading.models import Signal, Trade
 from trading.selectors import direction_of, trade_book
 from trading.wiring import market_for
@@ -107,7 +108,8 @@ def _after(trade: Trade, analysis: Analysis, market: MarketData) -> CandleWindow
     """Closed candles since the analysis, to a few after the trade's close."""
     interval = TIMEFRAMES[analysis.timeframe]
     end = market.now()
-    if trade.closed_market is not None:
+    # A part that was taken left its time; the rest goes on.
+    if trade.state == TradeState.CLOSED and trade.closed_market is not None:
         end = min(end, trade.closed_market + AFTERMATH_BARS * interval)
     count = min((end - analysis.candle_time) // interval, AFTER_BARS)
     if count < 1:

@@ -164,9 +164,9 @@ def trade_row(trade: Trade) -> TradeRow:
         exit=fmt.number(book.avg_exit or None, places),
         net=fmt.number(trade.net_pnl, signed=True),
         r=fmt.r_multiple(trade.r_multiple),
-        ended=_ended(trade),
+        ended="" if trade.state in LIVE_TRADES else _ended(trade),
         opened=trade.opened_market or trade.created_market,
-        closed=trade.closed_market,
+        closed=None if trade.state in LIVE_TRADES else trade.closed_market,
         held=_held(trade),
     )
 
@@ -227,7 +227,9 @@ def _ended(trade: Trade) -> str:
 
 
 def _held(trade: Trade) -> str:
-    if trade.opened_market is None or trade.closed_market is None:
+    # The newest exit of a live trade took a part, and the rest is held on.
+    live = trade.state in LIVE_TRADES
+    if live or trade.opened_market is None or trade.closed_market is None:
         return fmt.UNKNOWN
     return fmt.age((trade.closed_market - trade.opened_market).total_seconds())
 

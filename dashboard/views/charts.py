@@ -10,6 +10,7 @@ from analysis.errors import AnalystError
 from analysis.models import Analysis
 from dashboard.pictures import PictureUnavailable, picture_model, picture_people, picture_trade
 from exchange.errors import MarketDataError
+from trading.choices import TradeState
 from trading.models import Trade
 
 FOR_GOOD = "private, max-age=31536000, immutable"
@@ -39,7 +40,7 @@ def trade_chart(request: HttpRequest, trade_id: int) -> HttpResponse:
         picture = picture_trade(row, dark=request.GET.get("theme") == "dark")
     except (AnalystError, MarketDataError, PictureUnavailable) as error:
         raise Http404(str(error)) from error
-    return png(picture, FOR_GOOD if row.closed_market else "private, max-age=20")
+    return png(picture, FOR_GOOD if row.state == TradeState.CLOSED else "private, max-age=20")
 
 
 def png(picture: bytes, cache: str = FOR_GOOD) -> HttpResponse:

@@ -12,11 +12,13 @@ from analysis.chart import render
 from analysis.models import ChartImage
 from analysis.picture_store import chart_store
 from dashboard.selectors.equity import POINTS, equity_line, thin
+from dashboard.selectors.trades import trade_row
 from exchange.models import ExchangeAccount
 from tests import factories
 from tests.analysis.candle_makers import given, random_window
 from tests.dashboard.conftest import Desk
 from tests.factories import MINUTE, NOON
+from trading.models import Trade
 
 PNG = b"\x89PNG"
 
@@ -70,6 +72,18 @@ def test_picture_of_a_trade_is_final_once_it_closed(console: Client, desk: Desk)
     assert live.content.startswith(PNG)
     assert live["Cache-Control"] == "private, max-age=20"
     assert "immutable" in closed["Cache-Control"]
+
+
+def test_a_trade_of_which_a_part_was_taken_goes_on(console: Client, desk: Desk) -> None:
+    when = desk.trade.opened_market
+    Trade.objects.filter(pk=desk.trade.pk).update(
+        closed_market=when, exit_reason="partial_take_profit", exit_qty=Decimal("0.02")
+    )
+    desk.trade.refresh_from_db()
+    picture = console.get(reverse("trade_chart", args=[desk.trade.pk]))
+    assert picture["Cache-Control"] == "private, max-age=20"
+    row = trade_row(desk.trade)
+    assert (row.closed, row.held, row.ended) == (None, "–", "")
 
 
 def test_equity_curve_needs_two_points(account: ExchangeAccount) -> None:

@@ -22,7 +22,8 @@ class Trade(models.Model):
 
     ``entry_value``, ``exit_value`` are sums of price x quantity in USDT. ``protected_at`` is the
     wall time at which the stop was last read back; ``naked_since`` the wall time since which no
-    confirmed stop covers the position. ``*_market`` fields are market time.
+    confirmed stop covers the position. ``*_market`` fields are market time; ``closed_market`` is
+    that of the newest exit, also of one that left a part open.
     """
 
     account = models.ForeignKey(ExchangeAccount, on_delete=models.PROTECT, related_name="trades")
