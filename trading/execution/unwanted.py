@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from math import inf
 
 import structlog
 
+from exchange.candles import floor_time
 from exchange.errors import MarketDataError
 from trading.choices import CancelReason, EventLevel
 from trading.domain.exits import ExitSettingsInvalid
@@ -29,8 +30,10 @@ from trading.settings_of import bot_settings, limits_current
 
 logger = structlog.get_logger(__name__)
 
-# Seconds between two looks at all rules; the spread is looked at in every round.
+# Seconds between two looks at all rules, and market time: a replay that plays hours in a second
+# must not depend on how fast it is. The spread is looked at in every round.
 LOOK_EVERY_S = 2.0
+LOOK_EVERY = timedelta(minutes=1)
 
 
 class Unwanted:
@@ -39,6 +42,7 @@ class Unwanted:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
         self._looked_s = -inf
+        self._looked: datetime | None = None
         self._judged: dict[int, tuple[Exposure | None, BotSettings]] = {}
         self._wide_since: dict[int, datetime] = {}
         self._reasons: dict[int, CancelReason] = {}
@@ -55,9 +59,10 @@ class Unwanted:
         self._wide_since = {pk: since for pk, since in self._wide_since.items() if pk in working}
         self._reasons = {pk: why for pk, why in self._reasons.items() if pk in working}
         known, wall = len(self._reasons), self._desk.clock.monotonic()
-        due = wall - self._looked_s >= LOOK_EVERY_S or working - self._judged.keys()
-        if entries and due:
-            self._looked_s = wall
+        minute = floor_time(self._desk.market.now(), LOOK_EVERY)
+        late = wall - self._looked_s >= LOOK_EVERY_S or minute != self._looked
+        if entries and (late or working - self._judged.keys()):
+            self._looked_s, self._looked = wall, minute
             self._look(working)
         for order in entries:
             if order.pk in self._judged and order.pk not in self._reasons:

@@ -195,3 +195,20 @@ def test_the_rest_of_a_partly_filled_entry_is_taken_back_too(floor: Floor) -> No
     floor.rounds()
     assert floor.venue.cancels == [order.order_link_id]
     assert Trade.objects.get().state == TradeState.OPEN
+
+
+def test_a_replay_looks_by_market_time_however_fast_it_is(floor: Floor) -> None:
+    resting(floor, BTC)
+    now = floor.market.now()
+    Blackout.objects.create(
+        name="rates",
+        kind=BlackoutKind.ONCE,
+        action=BlackoutAction.NO_ENTRIES,
+        starts_at=now,
+        ends_at=now + 60 * MINUTE,
+    )
+    floor.rounds(3)
+    assert Order.objects.get().cancel_reason == ""
+    floor.play(100)
+    floor.rounds(2)
+    assert Order.objects.get().cancel_reason == CancelReason.BLACKOUT
