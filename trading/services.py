@@ -1,6 +1,6 @@
 """Writes on behalf of people: accounts, bots, approvals, commands, trading state.
 
-Nothing here talks to an exchange. Console, admin, API, Telegram and manage.py call these; the
+Nothing here talks to an exchange. Console, admin and manage.py call these; the
 trader acts on the rows they leave.
 """
 

@@ -156,7 +156,7 @@ class Approval(models.Model):
     decision = models.CharField(
         max_length=8, choices=ApprovalDecision.choices, default=ApprovalDecision.WAITING
     )
-    channel = models.CharField(max_length=12, blank=True, help_text="console, api, telegram, rule.")
+    channel = models.CharField(max_length=12, blank=True, help_text="console, rule.")
     actor = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True
     )

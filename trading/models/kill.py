@@ -23,7 +23,7 @@ class KillRun(models.Model):
     level = models.PositiveSmallIntegerField(choices=KillLevel.choices)
     drill = models.BooleanField(default=False, help_text="An exercise on paper.")
     reason = models.CharField(max_length=200)
-    channel = models.CharField(max_length=12, help_text="console, admin, command, api, telegram.")
+    channel = models.CharField(max_length=12, help_text="console, admin, command.")
     actor = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True
     )
