@@ -13,7 +13,7 @@ from django.db.models import Q
 from exchange.domain import ZERO, Side, quantise
 from exchange.errors import ExchangeError, MarketDataError
 from exchange.ports import MarketData
-from trading.choices import EventLevel
+from trading.choices import EventLevel, TradeState
 from trading.equity import day_start, point_save, week_start
 from trading.events import record
 from trading.execution.desk import Desk
@@ -88,7 +88,8 @@ class DayStarts:
         """Trades that held a position then."""
         return list(
             Trade.objects.filter(account=self._desk.account, opened_market__lt=moment).filter(
-                Q(closed_market=None) | Q(closed_market__gte=moment)
+                # The newest exit of an open trade took only a part.
+                Q(state=TradeState.OPEN) | Q(closed_market=None) | Q(closed_market__gte=moment)
             )
         )
 

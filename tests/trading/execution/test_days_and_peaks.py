@@ -71,6 +71,21 @@ def test_the_start_of_a_day_is_worked_out_exactly_however_late(paper_floor: Floo
     assert newest.wallet < point.wallet
 
 
+def test_what_a_part_left_open_counts_in_the_start_of_the_day(paper_floor: Floor) -> None:
+    floor = paper_floor
+    trade = floor.opened(take_profit=D(130))
+    rules = {"breakeven_at_r": None, "tightening": [], "partials": [["1", "0.4"]]}
+    Trade.objects.update(exit_settings=trade.exit_settings | rules)
+    floor.play(100, 106, 106, 106)
+    floor.rounds(2)
+    leap(floor, MIDNIGHT + 30 * MINUTE)
+    floor.rounds()
+    trade.refresh_from_db()
+    assert (trade.state, trade.exit_qty) == ("open", 4)
+    point = EquityPoint.objects.get(account=floor.account, time=MIDNIGHT)
+    assert point.equity == point.wallet + (106 - trade.entry_value / trade.entry_qty) * 6
+
+
 def test_no_entry_leaves_while_the_start_of_the_day_is_not_known(paper_floor: Floor) -> None:
     floor = paper_floor
     leap(floor, MIDNIGHT + MINUTE)
