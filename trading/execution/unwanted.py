@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from math import inf
 
@@ -23,7 +23,7 @@ from trading.domain.withdrawal import (
 )
 from trading.events import record
 from trading.execution.desk import Desk
-from trading.models import Order
+from trading.models import Bot, Order
 from trading.portfolio import portfolio_get
 from trading.selectors import quote_or_none
 from trading.settings_of import bot_settings, limits_current
@@ -43,6 +43,7 @@ class Unwanted:
         self._desk = desk
         self._looked_s = -inf
         self._looked: datetime | None = None
+        self._known: set[int] = set()
         self._judged: dict[int, tuple[Exposure | None, BotSettings]] = {}
         self._wide_since: dict[int, datetime] = {}
         self._reasons: dict[int, CancelReason] = {}
@@ -61,8 +62,8 @@ class Unwanted:
         known, wall = len(self._reasons), self._desk.clock.monotonic()
         minute = floor_time(self._desk.market.now(), LOOK_EVERY)
         late = wall - self._looked_s >= LOOK_EVERY_S or minute != self._looked
-        if entries and (late or working - self._judged.keys()):
-            self._looked_s, self._looked = wall, minute
+        if entries and (late or working - self._known):
+            self._looked_s, self._looked, self._known = wall, minute, working
             self._look(working)
         for order in entries:
             if order.pk in self._judged and order.pk not in self._reasons:
@@ -73,10 +74,11 @@ class Unwanted:
         """Ask the rules of every entry; what is taken back makes room for the older ones."""
         rows = Order.objects.filter(pk__in=working).select_related("trade__bot__account", "signal")
         newest_first = list(rows.order_by("-pk"))
+        settings = self._settings([order.trade.bot for order in newest_first])
+        newest_first = [one for one in newest_first if one.trade.bot_id in settings]
         try:
-            settings = self._settings(newest_first)
             held = self._portfolios(newest_first, settings)
-        except (MarketDataError, SettingsInvalid, ExitSettingsInvalid) as exc:
+        except MarketDataError as exc:
             # What can't be judged now stays; expiry and price still take it back.
             logger.warning("working entries not judged", error=str(exc))
             return
@@ -94,10 +96,15 @@ class Unwanted:
             if order.pk in self._reasons:
                 held = {pk: one.without_entry(order.symbol) for pk, one in held.items()}
 
-    def _settings(self, orders: Sequence[Order]) -> dict[int, BotSettings]:
-        limits = limits_current(self._desk.account)
-        bots = {order.trade.bot_id: order.trade.bot for order in orders}
-        return {pk: bot_settings(bot, limits) for pk, bot in bots.items()}
+    def _settings(self, bots: Iterable[Bot]) -> dict[int, BotSettings]:
+        """By bot; one whose settings can't be read keeps its entries, and is judged by nothing."""
+        limits, found = limits_current(self._desk.account), {}
+        for pk, bot in {bot.pk: bot for bot in bots}.items():
+            try:
+                found[pk] = bot_settings(bot, limits)
+            except (SettingsInvalid, ExitSettingsInvalid) as exc:
+                logger.warning("entries of a bot not judged", bot=pk, error=str(exc))
+        return found
 
     def _portfolios(
         self, orders: Sequence[Order], settings: Mapping[int, BotSettings]

@@ -12,6 +12,7 @@ import pytest
 from exchange.domain import Quote
 from exchange.ports import MarketFacts
 from tests.exchange.paper.scripted_market import MINUTE
+from tests.factories import BotFactory
 from tests.trading.execution.floor import SYMBOLS, Floor
 from trading.choices import BlackoutAction, BlackoutKind, CancelReason, OrderState, TradeState
 from trading.models import Blackout, EquityPoint, Event, Order, RiskLimits, Trade
@@ -212,3 +213,21 @@ def test_a_replay_looks_by_market_time_however_fast_it_is(floor: Floor) -> None:
     floor.play(100)
     floor.rounds(2)
     assert Order.objects.get().cancel_reason == CancelReason.BLACKOUT
+
+
+def test_a_bot_whose_settings_cannot_be_read_keeps_no_other_one_from_being_judged(
+    floor: Floor,
+) -> None:
+    resting(floor, BTC, ETH)
+    broken = BotFactory.create(
+        account=floor.account, name="broken", symbols=[BTC], tighter_limits={"max_slots": "many"}
+    )
+    Trade.objects.filter(symbol=BTC).update(bot=broken)
+    Blackout.objects.create(
+        name="rates",
+        kind=BlackoutKind.ONCE,
+        action=BlackoutAction.NO_ENTRIES,
+        starts_at=floor.market.now() - MINUTE,
+        ends_at=floor.market.now() + 60 * MINUTE,
+    )
+    assert cancelled(floor) == {ETH: CancelReason.BLACKOUT}
