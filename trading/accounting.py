@@ -111,7 +111,7 @@ def _cashflows(account: ExchangeAccount, until: datetime) -> Iterator[Line]:
 class Sums:
     """What came and went. ``fees`` are paid when above 0; ``funding`` and ``transfers`` change the
     wallet as they stand. ``slippage`` is that of trades that closed, greater than 0 is worse;
-    ``slippage_unknown`` counts those that lack a part of it."""
+    ``slippage_unknown`` counts those that lack a part of it, and are not in it."""
 
     realised: Decimal = ZERO
     fees: Decimal = ZERO
@@ -146,8 +146,10 @@ class Sums:
     def add_trade(self, entry: Decimal | None, leave: Decimal | None) -> None:
         """Count a trade that closed, with its slippage."""
         self.trades += 1
-        self.slippage += (entry or ZERO) + (leave or ZERO)
-        self.slippage_unknown += entry is None or leave is None
+        if entry is None or leave is None:
+            self.slippage_unknown += 1
+        else:
+            self.slippage += entry + leave
 
 
 @dataclass(slots=True)

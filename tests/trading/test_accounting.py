@@ -213,7 +213,7 @@ def test_a_period_counts_profit_fees_funding_and_slippage_by_bot(bot: Bot) -> No
         D("-0.4"),
         D("8.6"),
     )
-    assert (sums.trades, sums.slippage, sums.slippage_unknown) == (2, D("0.6"), 1)
+    assert (sums.trades, sums.slippage, sums.slippage_unknown) == (2, D("0.4"), 1)
     assert period.trades[trade.pk].net == D("8.6")
     assert (period.opening, period.closing) == (D(1000), D("1008.6"))
     assert period.days[NOON.date()].executions == 2
