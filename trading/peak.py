@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from django.contrib.auth.models import User
 from django.db import transaction
 
@@ -19,12 +21,16 @@ from trading.selectors import LIVE_TRADES, unrealised_pnl
 REASON_LENGTH = 200
 
 
-def standing_now(account: ExchangeAccount, market: MarketData) -> Standing:
-    """The account against its peak, at the prices of now. Raises ``MarketDataError``."""
+def standing_now(
+    account: ExchangeAccount, market: MarketData, open_trades: Iterable[Trade] | None = None
+) -> Standing:
+    """The account against its peak, at the prices of now; ``open_trades`` where they are known
+    already. Raises ``MarketDataError``."""
     newest = EquityPoint.objects.filter(account=account).order_by("-time").first()
     wallet = newest.wallet if newest else account.start_equity
     trades = Trade.objects.filter(account=account, state__in=LIVE_TRADES)
-    equity = wallet + unrealised_pnl(trades, market)
+    held = trades if open_trades is None else open_trades
+    equity = wallet + unrealised_pnl(held, market)
     transfers = transfers_since(account, newest.time) if newest else []
     return standing(account, equity, market.now(), newest, transfers)
 

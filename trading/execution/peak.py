@@ -12,13 +12,13 @@ from exchange.candles import floor_time
 from exchange.domain import AccountUpdate
 from trading.choices import EventLevel, TradingStateName
 from trading.domain.verdict import percent
-from trading.equity import standing, transfers_since
 from trading.errors import ActionRefused
 from trading.events import record
 from trading.execution.booking import book
 from trading.execution.desk import Desk
-from trading.models import EquityPoint, Trade
-from trading.selectors import trading_state_effective, unrealised_pnl
+from trading.models import Trade
+from trading.peak import standing_now
+from trading.selectors import trading_state_effective
 from trading.services import trading_state_set
 from trading.settings_of import limits_current, limits_value
 
@@ -41,17 +41,18 @@ class PeakGuard:
 
     def watch(self, open_trades: Sequence[Trade], wallet_changed: bool) -> None:
         """Halt the account when its drawdown is proved to be beyond the limit."""
-        now = self._desk.market.now()
+        account, market = self._desk.account, self._desk.market
+        now = market.now()
         minute = floor_time(now, LOOK_EVERY)
         passed = minute != self._looked and (bool(open_trades) or self._looked is None)
         if not (passed or wallet_changed or self._seen is not None):
             return
         self._looked = minute
-        limit = limits_value(limits_current(self._desk.account)).max_drawdown
-        if self._drawdown(open_trades, now) <= limit:
+        limit = limits_value(limits_current(account)).max_drawdown
+        if standing_now(account, market, open_trades).drawdown <= limit:
             self._seen = None
             return
-        if trading_state_effective(self._desk.account)[0] is TradingStateName.HALTED:
+        if trading_state_effective(account)[0] is TradingStateName.HALTED:
             self._seen = None
             return
         wall = self._desk.clock.monotonic()
@@ -60,17 +61,9 @@ class PeakGuard:
             return
         self._seen = None
         self._read_log(now)
-        lost = self._drawdown(open_trades, now)
+        lost = standing_now(account, market, open_trades).drawdown
         if lost > limit:
             self._halt(lost, limit, now)
-
-    def _drawdown(self, open_trades: Sequence[Trade], now: datetime) -> Decimal:
-        account = self._desk.account
-        newest = EquityPoint.objects.filter(account=account).order_by("-time").first()
-        wallet = newest.wallet if newest else account.start_equity
-        equity = wallet + unrealised_pnl(open_trades, self._desk.market)
-        transfers = transfers_since(account, newest.time) if newest else []
-        return standing(account, equity, now, newest, transfers).drawdown
 
     def _read_log(self, now: datetime) -> None:
         """Book transfers that nobody told yet."""
