@@ -9,20 +9,26 @@ from analysis.errors import NotEnoughCandles
 from analysis.indicators import INPUT_BARS, indicators
 from exchange.candles import decimal_of
 from exchange.domain import ZERO
-from exchange.errors import MarketDataError
+from exchange.errors import ExchangeError, MarketDataError
 from exchange.models import ExchangeAccount
 from exchange.ports import MarketData
 from trading.choices import BotState, TradingStateName
+from trading.domain.exits import ExitSettingsInvalid
 from trading.domain.fit import Fit, fit_of, fit_unknown
+from trading.domain.invalid import SettingsInvalid
 from trading.domain.portfolio import Portfolio
 from trading.domain.settings import BotSettings
+from trading.errors import TradingError
 from trading.market_view import market_view
 from trading.models import Bot, EquityPoint
 from trading.settings_of import bot_settings, limits_current
 
+# What keeps the fit of an account from being told at all.
+UNTOLD = (ExchangeError, MarketDataError, TradingError, SettingsInvalid, ExitSettingsInvalid)
+
 
 def fits_of(account: ExchangeAccount, market: MarketData) -> list[tuple[Bot, list[Fit]]]:
-    """Every symbol of every bot that is not archived. Raises what ``bot_settings`` raises."""
+    """Every symbol of every bot that is not archived. Raises one of ``UNTOLD``."""
     limits = limits_current(account)
     bots = Bot.objects.filter(account=account).exclude(state=BotState.ARCHIVED)
     found = []

@@ -5,13 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from dashboard import format as fmt
-from exchange.errors import ExchangeError, MarketDataError
 from exchange.models import ExchangeAccount
-from trading.domain.exits import ExitSettingsInvalid
 from trading.domain.fit import FitKind
-from trading.domain.invalid import SettingsInvalid
-from trading.errors import TradingError
-from trading.fit import fits_of
+from trading.fit import UNTOLD, fits_of
 from trading.wiring import market_for
 
 TONES = {
@@ -45,14 +41,7 @@ def fit_shown(account: ExchangeAccount) -> FitShown:
     """Fit of every bot's symbols by the prices of now."""
     try:
         found = fits_of(account, market_for(account))
-    except (
-        ExchangeError,
-        MarketDataError,
-        TradingError,
-        SettingsInvalid,
-        ExitSettingsInvalid,
-        ValueError,
-    ) as error:
+    except (*UNTOLD, ValueError) as error:
         return FitShown([], f"It can't be told now: {fmt.one_stop(str(error))}")
     rows = [
         FitRow(

@@ -7,14 +7,10 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
-from exchange.errors import ExchangeError, MarketDataError
 from exchange.management.base import DatabaseCommand
 from exchange.models import ExchangeAccount
 from trading import wiring
-from trading.domain.exits import ExitSettingsInvalid
-from trading.domain.invalid import SettingsInvalid
-from trading.errors import TradingError
-from trading.fit import fits_of
+from trading.fit import UNTOLD, fits_of
 
 
 class Command(DatabaseCommand):
@@ -27,13 +23,7 @@ class Command(DatabaseCommand):
         account = _account(options["account"])
         try:
             found = fits_of(account, wiring.market_for(account))
-        except (
-            ExchangeError,
-            MarketDataError,
-            TradingError,
-            SettingsInvalid,
-            ExitSettingsInvalid,
-        ) as error:
+        except UNTOLD as error:
             raise CommandError(str(error)) from error
         if not found:
             self.stdout.write(f"{account} has no bots.")
