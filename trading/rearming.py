@@ -63,10 +63,16 @@ def trading_state_held(account: ExchangeAccount | None) -> TradingStateName:
     return _state_held(dropped_at, TradingState.objects.filter(account=account).first())
 
 
-def rearm(*, account: ExchangeAccount | None, actor: Actor, reason: str) -> TradingState:
-    """One step back towards trading: from halted to reducing, from there to active. Raises
-    ``ActionRefused`` as ``trading_state_set`` does, and where nothing is to be armed."""
+def rearm(
+    *, account: ExchangeAccount | None, actor: Actor, reason: str, seen: str | None = None
+) -> TradingState:
+    """One step back towards trading: from halted to reducing, from there to active. ``seen`` is the
+    state that the person saw, so that a form that is sent twice is one step. Raises
+    ``ActionRefused`` as ``trading_state_set`` does, where nothing is to be armed, and where another
+    state stands than was seen."""
     held = trading_state_held(account)
+    if seen is not None and seen != held:
+        raise ActionRefused(f"it stands at {held} by now; look again")
     if held is TradingStateName.ACTIVE:
         raise ActionRefused(f"{account.name if account else 'everything'} is armed already")
     state = STRICTNESS[STRICTNESS.index(held) - 1]

@@ -88,5 +88,10 @@ def _press(request: HttpRequest, account: ExchangeAccount | None) -> str:
 
 
 def _rearm(request: HttpRequest, account: ExchangeAccount | None) -> str:
-    row = rearm(account=account, actor=actor_of(request), reason=request.POST.get("reason", ""))
+    row = rearm(
+        account=account,
+        actor=actor_of(request),
+        reason=request.POST.get("reason", ""),
+        seen=request.POST.get("seen", ""),
+    )
     return f"{row.account.name if row.account else 'Everything'}: {row.get_state_display()}."

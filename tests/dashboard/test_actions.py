@@ -131,11 +131,13 @@ def test_cycle_page_asks_again_until_the_cycle_is_final(console: Client, desk: D
 def test_kill_page_halts_and_arms_again(
     console: Client, account: ExchangeAccount, scope: str, whose: str | None
 ) -> None:
+    seen = ""
     for action, state in (("press", "halted"), ("rearm", "reducing"), ("rearm", "active")):
-        form = {"action": action, "level": "3", "scope": scope, "reason": "a drill"}
+        form = {"action": action, "level": "3", "scope": scope, "reason": "a drill", "seen": seen}
         assert console.post(reverse("kill"), form).status_code == 302
         row = TradingState.objects.get(account__name=whose)
         assert (row.state, row.reason, str(row.actor)) == (state, "a drill", "operator")
+        seen = state
     run = KillRun.objects.get()
     assert (run.level, str(run.actor), run.channel) == (3, "operator", "console")
 
@@ -149,7 +151,9 @@ def test_kill_page_lists_what_it_waits_for(console: Client, desk: Desk) -> None:
     assert "every 1s" in part
     assert "<html" not in part
     refused = console.post(
-        reverse("kill"), {"action": "rearm", "scope": "account", "reason": "too soon"}, follow=True
+        reverse("kill"),
+        {"action": "rearm", "scope": "account", "reason": "too soon", "seen": "halted"},
+        follow=True,
     )
     assert "the kill switch still waits for" in refused.content.decode()
 
@@ -176,7 +180,11 @@ def test_a_press_that_makes_no_sense_is_refused(
 
 def test_halt_is_not_lifted_in_one_step(console: Client, account: ExchangeAccount) -> None:
     console.post(reverse("kill"), PRESS)
-    console.post(reverse("kill"), PRESS | {"action": "rearm"})
+    form = PRESS | {"action": "rearm", "seen": "halted"}
+    assert 'name="seen" value="halted"' in console.get(reverse("kill")).content.decode()
+    console.post(reverse("kill"), form)
+    twice = console.post(reverse("kill"), form, follow=True).content.decode()
+    assert "it stands at reducing by now; look again" in twice
     assert TradingState.objects.get(account=None).state == "reducing"
     assert "Last step: let entries go on" in console.get(reverse("kill")).content.decode()
 
