@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from datetime import UTC, datetime
+from decimal import Decimal
 
 from django.contrib.auth.models import User
 from django.db import transaction
@@ -17,6 +18,8 @@ from trading.services import account_create, bot_create
 
 OPERATOR = "operator"
 PAPER_NAME = "Paper"
+# So that both bots of the demo may run at once.
+DEMO_SHARE = Decimal("0.5")
 SYMBOLS = ("BTCUSDT", "ETHUSDT", "SOLUSDT", "XRPUSDT", "DOGEUSDT")
 TIMEFRAME = "15m"
 MARKET_START = datetime(2026, 1, 5, tzinfo=UTC)
@@ -60,6 +63,7 @@ def demo_create(*, seed: int, speed: int) -> None:
             analyst_profile=profile_technical(),
             autonomy=autonomy,
             state=state,
+            capital_share=DEMO_SHARE,
         )
 
 

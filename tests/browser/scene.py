@@ -41,11 +41,13 @@ def main() -> None:
 
     from config.demo import first_start
     from trading.choices import BotState
-    from trading.models import Bot
+    from trading.models import Bot, RiskLimits
     from trading.services import bot_set_state
 
     call_command("prepare", verbosity=0)
     first_start(demo=True, seed=3, speed=1)
+    # The scene holds both majors at once.
+    RiskLimits.objects.update(max_per_group=0)
     operator = User.objects.get(username=OPERATOR)
     operator.set_password(PASSWORD)
     operator.save()
