@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import time_machine
 from django.test import Client
 from django.urls import reverse
 from pytest_django import Settings
@@ -50,6 +51,7 @@ def test_without_a_trader_nothing_it_would_say_is_good(account: ExchangeAccount)
         assert outcomes[name] == "failed"
 
 
+@time_machine.travel(0, tick=False)
 def test_a_silent_trader_makes_all_it_said_doubtful(desk: Desk) -> None:
     lease(desk.account, heartbeat_at=ago(40), expires_at=ago(25))
     assert check("Heartbeat").outcome == "failed"
