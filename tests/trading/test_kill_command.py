@@ -56,6 +56,17 @@ def test_it_shows_how_it_stands_and_arms_in_two_steps(account: ExchangeAccount) 
     assert trading_state_held(None) is TradingStateName.ACTIVE
 
 
+def test_a_halt_of_one_account_is_not_hidden_behind_everything(account: ExchangeAccount) -> None:
+    run("--account", "Books", "--level", "3", "--reason", "only this one")
+    told, _ = run("--status")
+    assert "everything: Active\n  The kill switch was never pressed for everything." in told
+    assert "Books: Halted" in told
+    assert "No entries, working ones cancelled: Books" in told
+    error = run("--rearm", "--reason", "looked")[1]
+    assert error == "1: everything is armed; name the account that is not: Books"
+    assert "Reducing" in run("--rearm", "--account", "Books", "--reason", "looked")[0]
+
+
 def test_it_names_the_accounts_there_are(account: ExchangeAccount) -> None:
     assert run("--account", "Bokks")[1] == "1: there is no account 'Bokks'; there is Books"
     assert not KillRun.objects.exists()

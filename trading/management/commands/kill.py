@@ -14,7 +14,7 @@ from django.db import DatabaseError
 from django.utils import timezone
 
 from exchange.models import ExchangeAccount
-from trading.choices import KillLevel
+from trading.choices import KillLevel, TradingStateName
 from trading.errors import ActionRefused
 from trading.kill import accounts_of, kill_press
 from trading.kill_file import kill_file, kill_file_drop, kill_file_words
@@ -29,6 +29,7 @@ LOOK_EVERY_S = 0.2
 TELL_EVERY_S = 2.0
 STOP_S = 10.0
 NOT_DONE, NO_DATABASE = 1, 2
+ACTIVE = TradingStateName.ACTIVE
 
 
 class Command(BaseCommand):
@@ -122,22 +123,32 @@ class Command(BaseCommand):
                 thread.join(STOP_S)
 
     def _status(self, account: ExchangeAccount | None) -> None:
+        """How it stands; without an account named, of everything and of each account."""
+        self._status_of(account)
+        for one in accounts_of(None) if account is None else ():
+            self._status_of(one)
+
+    def _status_of(self, account: ExchangeAccount | None) -> None:
         scope = account.name if account else "everything"
         self.stdout.write(f"{scope}: {trading_state_held(account).label}")
-        if words := kill_file_words():
-            self.stdout.write(words)
+        if account is None and (lies := kill_file_words()):
+            self.stdout.write(f"  {lies}")
         newest = KillRun.objects.filter(account=account).first()
         if newest is None:
-            self.stdout.write("The kill switch was never pressed here.")
+            self.stdout.write(f"  The kill switch was never pressed for {scope}.")
         else:
             done = "done" if newest.done_at else "not done yet"
             when = f"{newest.pressed_at:%Y-%m-%d %H:%M:%S} UTC"
             words = kill_words(newest, newest.done_at or timezone.now())
-            self.stdout.write(f"{newest}, {when}, {done}: {words}")
+            self.stdout.write(f"  {newest}, {when}, {done}: {words}")
         for refusal in rearm_refusals(account):
-            self.stdout.write(f"Against arming: {refusal}")
+            self.stdout.write(f"  Against arming: {refusal}")
 
     def _rearm(self, account: ExchangeAccount | None, reason: str) -> None:
+        held = [one for one in accounts_of(account) if trading_state_held(one) is not ACTIVE]
+        if account is None and trading_state_held(None) is ACTIVE and held:
+            names = ", ".join(one.name for one in held)
+            raise ActionRefused(f"everything is armed; name the account that is not: {names}")
         row = rearm(account=account, actor=None, reason=reason)
         self.stdout.write(f"{row.account or 'everything'}: {row.get_state_display()}")
 
