@@ -13,7 +13,7 @@ from analysis.domain import Direction
 from exchange.domain import ZERO
 from exchange.models import ExchangeAccount
 from exchange.ports import MarketData
-from trading.choices import BotState, TradingStateName
+from trading.choices import BlackoutAction, BotState, TradingStateName
 from trading.domain import guards
 from trading.domain.portfolio import Portfolio
 from trading.domain.protections import pause_of
@@ -73,6 +73,7 @@ def guards_now(account: ExchangeAccount, market: MarketData) -> GuardsNow:
         *_streaks(portfolio, settings.limits, bots),
         *_exposure(portfolio, settings.limits),
         *_crowd(portfolio, settings.limits),
+        *_blackouts(portfolio),
         *_pauses(account, portfolio, settings),
     )
     gap = sum((item.notional for item in portfolio.exposures if not item.working), ZERO) * GAP
@@ -133,13 +134,13 @@ def _losses(portfolio: Portfolio, limits: Limits) -> Iterator[GuardRow]:
     day = (guards.daily_loss(portfolio, limits, ZERO), portfolio.worst_day_result(ZERO))
     week = (guards.weekly_loss(portfolio, limits, ZERO), portfolio.worst_week_result(ZERO) or ZERO)
     yield _loss(
-        "Loss of the day, if every stop is hit",
+        "Result of the day, if every stop is hit",
         *day,
         limits.max_daily_loss * portfolio.day_start_equity,
         f"{midnight:%m-%d} 00:00 UTC",
     )
     yield _loss(
-        "Loss of the week, if every stop is hit",
+        "Result of the week, if every stop is hit",
         *week,
         limits.max_weekly_loss * (portfolio.week_start_equity or ZERO),
         f"Monday {monday:%m-%d} 00:00 UTC",
@@ -157,7 +158,8 @@ def _losses(portfolio: Portfolio, limits: Limits) -> Iterator[GuardRow]:
 
 
 def _loss(name: str, verdict: Verdict, worst: Decimal, most: Decimal, lifts: str) -> GuardRow:
-    value = f"{verdict.value} ({number(worst)} USDT)"
+    sign = "+" if worst > 0 else ""
+    value = f"{sign}{verdict.value} ({sign}{number(worst)} USDT)"
     limit = f"{verdict.limit} ({number(-most)} USDT)"
     return GuardRow(
         verdict.rule, name, value, limit, verdict.passed is False, lifts, _used(-worst, most)
@@ -240,6 +242,23 @@ def _crowd(portfolio: Portfolio, limits: Limits) -> Iterator[GuardRow]:
         False,
         WEEKEND_ENDS if weekend else "–",
     )
+
+
+def _blackouts(portfolio: Portfolio) -> Iterator[GuardRow]:
+    """Each window that lasts now, or that there is none."""
+    lasting = [one for one in portfolio.blackouts if one.start <= portfolio.time < one.end]
+    if not lasting:
+        yield GuardRow("blackout", "Blackouts", "none now", "none", False, "–")
+    for one in lasting:
+        symbols = ", ".join(sorted(one.symbols)) or "all symbols"
+        yield GuardRow(
+            "blackout",
+            f"Blackout: {one.name}",
+            f"{one.action.label}, {symbols}",
+            "none",
+            one.action is not BlackoutAction.HALVE,
+            f"{one.end:%m-%d %H:%M} UTC",
+        )
 
 
 def _pauses(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
+from tests.factories import BlackoutFactory
 from tests.trading.execution.floor import Floor, open_floor
 from trading.models import PeakBase, RiskLimits
 from trading.settings_of import limits_current
@@ -48,6 +50,17 @@ def test_the_page_shows_guards_groups_and_limits(staff: Client) -> None:
     page = text_of(staff.get("/risk/"))
     for words in ("Drawdown from the peak", "If everything gaps 20 %", "majors", "Version 1"):
         assert words in page
+
+
+def test_a_blackout_that_lasts_is_among_the_guards(staff: Client, floor: Floor) -> None:
+    now = floor.market.now()
+    BlackoutFactory.create(
+        account=floor.account, name="Rates", starts_at=now, ends_at=now + timedelta(hours=2)
+    )
+    page = text_of(staff.get("/risk/"))
+    assert "Blackout: Rates" in page
+    assert "No entries, all symbols" in page
+    assert "none tripped" not in page
 
 
 def test_limits_are_shown_in_their_effect_and_then_saved(staff: Client, floor: Floor) -> None:
