@@ -12,7 +12,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import Q
 
-from exchange.models import ExchangeAccount
+from exchange.models import ExchangeAccount, MarketSession
 from trading.choices import BlackoutAction, BlackoutKind, EventLevel
 from trading.domain.blackouts import BlackoutWindow, weekly_windows
 from trading.domain.calendars import CalendarInvalid, calendar_events
@@ -67,6 +67,7 @@ def windows_of(row: Blackout, since: datetime, until: datetime) -> list[Blackout
 def blackout_create(*, wish: BlackoutWish, actor: User | None) -> Blackout:
     """Store a blackout. Raises ``ActionRefused`` for one that makes no sense."""
     row = Blackout(**_columns(wish), actor=actor)
+    _refuse_unknown(row)
     _save(row, actor, "added")
     return row
 
@@ -81,6 +82,7 @@ def blackout_edit(*, blackout: Blackout, wish: BlackoutWish, actor: User | None)
         setattr(row, name, value)
     if wish.kind is BlackoutKind.ICS and not wish.calendar:
         row.calendar = blackout.calendar
+    _refuse_unknown(row)
     _save(row, actor, "changed")
     return row
 
@@ -98,6 +100,19 @@ def _columns(wish: BlackoutWish) -> dict[str, Any]:
     columns["name"] = wish.name.strip()
     columns["symbols"] = sorted({symbol.strip().upper() for symbol in wish.symbols} - {""})
     return columns
+
+
+def _refuse_unknown(row: Blackout) -> None:
+    """A symbol that no market here has would be covered by nothing: most likely a slip of the
+    pen."""
+    sessions = MarketSession.objects.all()
+    if row.account is not None:
+        sessions = sessions.filter(account=row.account)
+    offered = {symbol for session in sessions for symbol in session.symbols}
+    unknown = sorted(set(row.symbols) - offered)
+    if unknown:
+        known = ", ".join(sorted(offered)) or "none"
+        raise ActionRefused(f"no market here has {', '.join(unknown)}; there is {known}")
 
 
 def _save(row: Blackout, actor: User | None, what: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.factories import AccountFactory, BlackoutFactory
+from tests.factories import AccountFactory, BlackoutFactory, MarketSessionFactory
 from tests.trading.domain.test_calendars import calendar
 from trading.blackouts import (
     BlackoutWish,
@@ -48,8 +48,16 @@ def test_windows_of_the_account_and_of_all_accounts_count() -> None:
     assert blackouts_now(ours, NOON - timedelta(seconds=1)) == ()
 
 
+def test_a_symbol_that_no_market_has_is_refused() -> None:
+    account = MarketSessionFactory.create(symbols=["BTCUSDT"]).account
+    typo = wish(account=account, starts_at=NOON, ends_at=NOON + HOUR, symbols=["FOOUSDT"])
+    with pytest.raises(ActionRefused, match="no market here has FOOUSDT; there is BTCUSDT"):
+        blackout_create(wish=typo, actor=None)
+    assert not Blackout.objects.exists()
+
+
 def test_every_kind_gives_its_windows() -> None:
-    account = AccountFactory.create()
+    account = MarketSessionFactory.create(symbols=["BTCUSDT"]).account
     blackout_create(
         wish=wish(starts_at=NOON, ends_at=NOON + HOUR, symbols=["btcusdt", " "]), actor=None
     )
