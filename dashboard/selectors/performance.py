@@ -277,7 +277,7 @@ def _costs(found: Statistics, ai_cost: Decimal | None) -> list[Fact]:
     after = found.net_pnl - ai_cost if ai_cost is not None else None
     return [
         Fact("Fees", fmt.number(found.fees)),
-        Fact("Funding", fmt.number(found.funding), "above 0 is paid"),
+        Fact("Funding", fmt.number(-found.funding, signed=True), "below 0 is paid"),
         Fact("Slippage", fmt.number(found.slippage), known),
         Fact("AI, these trades", fmt.number(found.ai_cost, 4), "US dollars"),
         Fact("AI, all analyses", fmt.number(ai_cost, 4), "US dollars"),

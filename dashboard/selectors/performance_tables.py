@@ -140,6 +140,9 @@ def heat_table(results: Results) -> HeatTable | None:
     if len(results.columns) == 0:
         return None
     sums, counts = _sums(results, hours, days)
+    traded = [cell for cell, count in enumerate(counts) if count]
+    if not traded:
+        return None
     largest = max(abs(value) for value in sums) or 1
     rows = [
         (
@@ -151,7 +154,8 @@ def heat_table(results: Results) -> HeatTable | None:
         )
         for hour in range(HOURS)
     ]
-    best, worst = (int(np.argmax(sums)), int(np.argmin(sums)))
+    best = max(traded, key=sums.__getitem__)
+    worst = min(traded, key=sums.__getitem__)
     return HeatTable(
         days=tuple(day[:3] for day in WEEKDAYS),
         rows=rows,

@@ -137,6 +137,11 @@ def test_charts_can_be_read_without_seeing_them(console: Client, bot: Bot) -> No
     assert "style=" not in text
 
 
+def test_the_worst_hour_is_one_that_was_traded(console: Client, bot: Bot) -> None:
+    closed(bot, 1, "10")
+    assert body(console).count("00 (+10.00 USDT)") == 2
+
+
 def test_trades_that_cannot_be_verified_are_told(console: Client, bot: Bot) -> None:
     closed(bot, 1)
     closed(bot, 2, unverifiable=True)
