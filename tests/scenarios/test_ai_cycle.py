@@ -322,7 +322,9 @@ def test_a_storm_beyond_the_deadline_executes_nothing(
     # The server is well again; what was asked for then is not traded on now.
     floor.settle()
     assert not Trade.objects.exists()
-    # Questions that never left may be asked again for whoever looks next.
+    # Questions that never left may be asked again for whoever looks next, with time enough.
+    floor.profile.timeout_s = 60
+    floor.profile.save(update_fields=["timeout_s"])
     assert summary(floor.cycle()).startswith("10 of 10 read")
     floor.settle()
     assert not Trade.objects.exists()
@@ -347,9 +349,10 @@ def test_in_safe_mode_the_rules_take_over(open_floor: Callable[..., Floor], sim:
 def test_an_answer_after_its_deadline_is_discarded_and_says_so(
     open_floor: Callable[..., Floor], sim: OpenAiSim
 ) -> None:
-    floor = open_floor(timeout_s=4)
+    # Long enough to be sent before the deadline on a busy machine, too long to be answered.
+    floor = open_floor(timeout_s=8)
     slow = SYMBOLS[0]
-    floor.answers(slow, "slow", s=6)
+    floor.answers(slow, "slow", s=10)
     done = floor.cycle()
     assert "1 too late" in summary(done)
     assert outcomes()[slow] == "analysis"
