@@ -81,7 +81,7 @@ def test_a_blackout_that_nobody_can_read_stands_before_no_exit(floor: Floor) -> 
     floor.opened()
     floor.opened(symbol="ETHUSDT")
     begin(floor, BlackoutAction.FLATTEN)
-    Blackout.objects.update(kind="nonsense")
+    Blackout.objects.update(kind="never")
     Trade.objects.filter(symbol="BTCUSDT").update(close_wanted=ExitReason.MANUAL, target_qty=0)
     with pytest.raises(ValueError, match="nonsense"):
         floor.rounds()
