@@ -105,30 +105,30 @@ def test_at_leverage_one_a_long_goes_to_the_bottom() -> None:
     assert account.state.wallet > 0
 
 
-@given(st.lists(actions, max_size=40), st.integers(2, 20))
+@given(st.sampled_from(Side), st.integers(2, 20), st.integers(0, 40), st.booleans())
 def test_no_liquidation_costs_more_than_its_margin(
-    script: list[tuple[str, object]], leverage: int
+    side: Side, leverage: int, further: int, gap: bool
 ) -> None:
-    account = EngineAccount()
-    account.set_leverage(leverage)
-    for action in script:
-        before = account.state
-        seen = len(account.executions)
-        perform(account, action)
-        for fill in account.executions[seen:]:
-            if fill.kind is LIQUIDATION and "BTCUSDT" in before.positions:
-                _check_loss(account, fill.exec_id, before.leverage_of("BTCUSDT"))
+    """Price goes past the margin, in one step or over a gap, by up to 40 % more."""
+    account = held(side, leverage)
+    reached = 100 - side.sign * min(100 // leverage + further + 1, 95)
+    start = reached if gap else 100
+    account.play(bar(start, max(start, reached), min(start, reached), reached))
+    fill = account.executions[-1]
+    assert fill.kind is LIQUIDATION
+    loss, cost = _loss_and_cost(account, fill.exec_id)
+    assert 0 < loss <= cost / leverage + D("0.00000002")
+    assert account.signed_qty() == 0
 
 
-def _check_loss(account: EngineAccount, exec_id: str, leverage: Decimal) -> None:
-    """The ledger row of a liquidation, against the cost that its own executions released."""
+def _loss_and_cost(account: EngineAccount, exec_id: str) -> tuple[Decimal, Decimal]:
+    """What the ledger row of a liquidation took, and the cost that its executions released."""
     (entry,) = [one for one in account.ledger if one.exec_id == exec_id]
     fill = next(one for one in account.executions if one.exec_id == exec_id)
     gross = entry.amount + fill.fee
     # Cost is what the closing value and the gain leave of it: s x (value - cost) = gross.
     value = fill.qty * fill.price
-    cost = value - gross if fill.side is SELL else value + gross
-    assert -gross <= cost / leverage + D("0.00000002")
+    return -gross, value - gross if fill.side is SELL else value + gross
 
 
 @given(st.lists(actions, max_size=40))
